@@ -1,0 +1,1 @@
+// Compiled once so that every target with LibTorch can share its precompiled header.

@@ -1,0 +1,11 @@
+#pragma once
+
+namespace conclave {
+
+// SIGINT and SIGTERM ask the process to finish its step, checkpoint and leave. A second signal ends it at once.
+void install_stop_signals();
+
+// True once a signal came. Lock-free; long loops and waits look at it at least every 200 ms.
+bool stop_requested();
+
+}  // namespace conclave

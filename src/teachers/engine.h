@@ -1,0 +1,44 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "datasets/view.h"
+#include "models/detector.h"
+
+namespace conclave {
+
+// How a teacher computes. Part of its answer: fp32 convolutions differ between one thread and two, so a worker announces
+// these in its hello and the trainer refuses another setting than its own.
+struct EngineOptions {
+  int threads = 1;  // intra-op threads
+  bool bf16 = false;
+  bool channels_last = false;
+  std::string device = "cpu";  // "cpu", "cuda", "cuda:1"; not part of the contract's text
+
+  bool operator==(const EngineOptions&) const = default;
+};
+
+// A frozen detector. One thread at a time; sets the calling thread's intra-op thread count.
+class Engine {
+ public:
+  // Throws Error as load_detector does.
+  Engine(const std::filesystem::path& weights, const EngineOptions& options);
+
+  // Views of one size (H,W multiples of 32; may differ from the size that the model was trained at).
+  // Float32 CPU tensors, contiguous, no graph. Throws Error (where = the teacher's file) for a non-finite output.
+  HeadOutputs run(const std::vector<View>& views);
+
+  const ModelSpec& spec() const { return model_->spec(); }
+  const std::string& hash() const { return hash_; }
+  const EngineOptions& options() const { return options_; }
+
+ private:
+  std::string where_;
+  EngineOptions options_;
+  std::shared_ptr<Detector> model_;
+  std::string hash_;
+};
+
+}  // namespace conclave

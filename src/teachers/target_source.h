@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "datasets/view.h"
+#include "fusion/soft_targets.h"
+
+namespace conclave {
+
+// Asks for every teacher's targets of one view.
+struct TargetRequest {
+  ViewKey key;
+  std::string path;           // of the image, as the worker can open it
+  int width = 0, height = 0;  // of the image, pixels; a worker that finds another size reports an error
+};
+
+struct SourceStats {
+  std::uint64_t views = 0;         // taken
+  std::uint64_t bytes = 0;         // of encoded records, all teachers
+  double wait_seconds = 0;         // spent blocked in take()
+  std::vector<std::uint64_t> bytes_per_teacher;
+  std::vector<int> workers;        // connected now, per teacher (0s for a local source)
+  std::uint64_t leases_reissued = 0;
+};
+
+// Where soft targets come from: teachers in this process, workers over ZeroMQ, a store. The trainer can't tell which.
+// Used from one thread.
+class TargetSource {
+ public:
+  virtual ~TargetSource() = default;
+
+  // Never blocks; what is asked and not yet taken is bounded by the window.
+  virtual void ask(const TargetRequest& request) = 0;
+
+  // No more requests follow (for now): a partly filled lease may go out. More may be asked later.
+  virtual void flush() = 0;
+
+  // The targets of the oldest request not yet taken, one per teacher in the run's order. Blocks.
+  // Throws Error: a teacher failed; Exit::kStalled when a teacher had no worker for stall_timeout;
+  // Exit::kInterrupted when stop_requested() while blocked.
+  virtual std::vector<SoftTargets> take() = 0;
+
+  virtual SourceStats stats() const = 0;
+};
+
+}  // namespace conclave
