@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -7,6 +8,9 @@ namespace conclave {
 
 // Mixes two 64-bit words into one (SplitMix64's finaliser over both). Use it to derive seeds: mix(run_seed, epoch).
 std::uint64_t mix(std::uint64_t a, std::uint64_t b);
+
+// The bijection Philox4x32-10 itself: four random words from a counter and a key, as in Random123.
+std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key);
 
 // Counter-based random numbers: Philox4x32-10 (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", 2011).
 // The n-th number is a function of (seed, n) alone, so the same seed gives the same bits in any process, thread, compiler
@@ -28,7 +32,7 @@ class CounterRandom {
   std::uint64_t key_;
   std::uint64_t stream_;
   std::uint64_t counter_ = 0;
-  std::uint32_t block_[4] = {};
+  std::array<std::uint32_t, 4> block_ = {};
   int left_ = 0;
 };
 

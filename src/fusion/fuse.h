@@ -22,17 +22,26 @@ struct LossWeights {
 
 struct FusionOptions {
   Method method = Method::kKd;
-  bool both = true;                    // kd_labels: labelled classes learn from labels and teacher (false: labels alone)
+  bool both = true;  // kd_labels: labelled classes learn from labels and teacher (false: labels alone)
   DistillLoss loss = DistillLoss::kQfl;
   Merge merge = Merge::kMax;
-  double floor = -1;                   // probability under which a teacher's cell is dropped; < 0: the loss's own default
-  LossWeights distill;                 // of the teachers' terms; on top of the loss's own scale (default_scale)
-  LossWeights label;                   // of the labels' terms
-  double min_overlap = 0.3;            // of the Gaussians drawn for labels
-  bool norm_wh = true;                 // wh errors relative to the object's mean side
-  bool per_class = true;               // labels: normalise focal and box terms by each class's own objects
-  double pseudo_threshold = 0.3;       // score from which a decoded box becomes a pseudo label
+  double floor = -1;              // probability under which a teacher's cell is dropped; < 0: the loss's own default
+  LossWeights distill;            // of the teachers' terms; on top of the loss's own scale (default_scale)
+  LossWeights label;              // of the labels' terms
+  double min_overlap = 0.3;       // of the Gaussians drawn for labels
+  bool norm_wh = true;            // wh errors relative to the object's mean side
+  bool per_class = true;          // labels: normalise focal and box terms by each class's own objects
+  double pseudo_threshold = 0.3;  // score from which a decoded box becomes a pseudo label
 };
+
+// Scales that make each loss train at weight 1; LossWeights multiply them. The one place that lists them is fuse.cpp.
+// norm_wh: wh errors are relative to the object's side (else they are in cells, and larger).
+LossWeights default_scale(DistillLoss loss, bool norm_wh);
+LossWeights label_scale(bool norm_wh);
+
+// The probability under which a teacher's cell is dropped: options.floor, or the loss's own default (relu: 0.5, so that
+// its zero lies at logit 0; the others: 0.05).
+double effective_floor(const FusionOptions& options);
 
 // What a loss needs on the wire.
 SparseOptions sparse_options(const FusionOptions& options);
@@ -40,14 +49,14 @@ SparseOptions sparse_options(const FusionOptions& options);
 // Everything that supervises one batch.
 struct BatchTargets {
   GroundTruth labels;
-  at::Tensor label_mask;                  // (B,C) float: 1 where labels supervise the class on that view
-  std::vector<DenseTargets> teachers;     // in the run's order of teachers; empty when the method uses none
-  std::vector<at::Tensor> teacher_mask;   // per teacher (B,C) float: 1 where it supervises the student's class
+  at::Tensor label_mask;                 // (B,C) float: 1 where labels supervise the class on that view
+  std::vector<DenseTargets> teachers;    // in the run's order of teachers; empty when the method uses none
+  std::vector<at::Tensor> teacher_mask;  // per teacher (B,C) float: 1 where it supervises the student's class
 };
 
 struct LossTerm {
-  std::string name;   // "labels/heat", "rbc/wh"
-  at::Tensor value;   // scalar, weighted; with graph
+  std::string name;  // "labels/heat", "rbc/wh"; heat of classes that teachers share: "a+b/heat"
+  at::Tensor value;  // scalar, weighted; with graph
 };
 
 struct Losses {
@@ -56,6 +65,9 @@ struct Losses {
 };
 
 // The student's loss on one batch. Pure: no state, no randomness. `teachers` names the channels of targets.teachers.
+// Heads may be bfloat16 (autocast): they are converted to float first. The names and number of terms follow from the
+// method and the teachers alone, so that a batch in which nothing is supervised has the same terms, all 0.
+// Throws Error for targets that don't fit the heads or the teachers.
 Losses fuse(const HeadOutputs& student, const BatchTargets& targets, const std::vector<TeacherChannels>& teachers,
             const FusionOptions& options);
 

@@ -18,8 +18,8 @@ struct SoftTargets {
   };
   std::vector<Channel> channels;  // the teacher's classes, in its order
 
-  std::vector<std::uint32_t> box_cells;            // strictly rising; where the teacher's wh and offset are of use
-  std::vector<std::array<std::uint16_t, 4>> boxes; // half: w, h, dx, dy in cells; as many as box_cells
+  std::vector<std::uint32_t> box_cells;             // strictly rising; where the teacher's wh and offset are of use
+  std::vector<std::array<std::uint16_t, 4>> boxes;  // half: w, h, dx, dy in cells; as many as box_cells
 
   bool operator==(const SoftTargets&) const = default;
 };
@@ -27,12 +27,14 @@ struct SoftTargets {
 // Which cells carry wh and offset.
 enum class BoxRule : std::uint8_t {
   kPositive = 0,  // any channel's logit > 0 (losses weighted by relu(z))
-  kPeaks = 1,     // any channel has a 3x3 peak at or above the floor (prob_peaks, pseudo labels)
+  kPeaks = 1,     // any channel has a 3x3 peak above the floor (prob_peaks)
 };
 
-// What is kept. The error this makes: a dropped cell counts as probability 0, so heat is off by less than `floor` there.
+// What is kept. The error this makes: a dropped cell counts as probability 0, so heat is off by at most `floor` there.
+// Both rules look at the logit as it travels, rounded to half, so that sender and receiver agree on every cell.
 struct SparseOptions {
-  float floor = 0.05f;  // probability; a cell is kept when sigmoid(z) > floor; 0.5 keeps z > 0 alone; 0 keeps everything
+  float floor =
+      0.05f;  // probability; a cell is kept when sigmoid(z) > floor; 0.5 keeps z > 0 alone; 0 keeps everything
   BoxRule boxes = BoxRule::kPositive;
   bool operator==(const SparseOptions&) const = default;
 };

@@ -1,24 +1,15 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "datasets/view.h"
 #include "models/detector.h"
+#include "teachers/engine_options.h"
 
 namespace conclave {
-
-// How a teacher computes. Part of its answer: fp32 convolutions differ between one thread and two, so a worker announces
-// these in its hello and the trainer refuses another setting than its own.
-struct EngineOptions {
-  int threads = 1;  // intra-op threads
-  bool bf16 = false;
-  bool channels_last = false;
-  std::string device = "cpu";  // "cpu", "cuda", "cuda:1"; not part of the contract's text
-
-  bool operator==(const EngineOptions&) const = default;
-};
 
 // A frozen detector. One thread at a time; sets the calling thread's intra-op thread count.
 class Engine {

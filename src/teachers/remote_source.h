@@ -6,19 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "core/clock.h"
-#include "teachers/engine.h"
+#include "teachers/engine_options.h"
 #include "teachers/target_source.h"
 
 namespace conclave {
-
-// What the trainer knows of one teacher before any worker has come.
-struct ExpectedTeacher {
-  std::string name;
-  std::string hash;                  // of the weights; empty: the first worker that comes decides
-  std::vector<std::string> classes;  // of the weights, in channel order; checked against each hello
-  EngineOptions engine;              // threads, bf16 and channels_last are checked; device is not
-};
 
 struct RemoteOptions {
   std::string bind = "tcp://127.0.0.1:*";  // tcp://host:port (* picks one), ipc://path, inproc://name

@@ -1,10 +1,11 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <string>
 
-#include "teachers/engine.h"
+#include "teachers/engine_options.h"
 
 namespace conclave {
 

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/detection.h"
+#include "datasets/dataset.h"
+
+namespace conclave {
+
+struct Picture {
+  std::string file;  // relative to the run folder
+  std::string caption;
+};
+
+// One picture per image, `count` images spread over the set: the labels and each column's detections side by side.
+// `columns`: a title and its detections per image of the set.
+std::vector<Picture> draw_comparison(
+    const Dataset& set, const std::vector<std::pair<std::string, const std::vector<std::vector<Detection>>*>>& columns,
+    const std::filesystem::path& folder, int count);
+
+}  // namespace conclave

@@ -1,0 +1,35 @@
+#include "cli/run_command.h"
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "cli/config_run.h"
+#include "cli/machine.h"
+#include "cli/version.h"
+#include "core/file.h"
+#include "core/log.h"
+#include "core/stop.h"
+
+namespace conclave {
+
+std::shared_ptr<RunCommand> add_run_options(CLI::App& verb) {
+  auto command = std::make_shared<RunCommand>();
+  verb.add_option("config", command->config, "a YAML file")->required();
+  verb.add_option("overrides", command->overrides, "key=value, e.g. training.lr=1e-3");
+  verb.add_flag("--resume", command->resume, "go on from the newest checkpoint of the run folder");
+  return command;
+}
+
+RunOptions read_run(const RunCommand& command) {
+  log::start();
+  install_stop_signals();
+  return read_run_options(command.config, command.overrides);
+}
+
+void prepare_run(const Trainer& trainer, const RunOptions& options, const RunCommand& command) {
+  std::printf("%s\n", trainer.coverage_text().c_str());
+  std::fflush(stdout);
+  // TODO
+}
+
+}  // namespace conclave

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/run_teachers.h"
+#include "student/options.h"
+#include "student/trainer.h"
+
+namespace conclave {
+
+// After training: measures the best student, and every teacher whose weights are here, on the held-out set; draws
+// pictures; writes <run>/result.json and <run>/report.html; prints the table to stdout.
+void write_run_result(const RunOptions& options, const RunTeachers& teachers, const Coverage& coverage,
+                      const RunResult& trained);
+
+}  // namespace conclave

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "fusion/coverage.h"
+#include "student/options.h"
+#include "teachers/remote_source.h"
+
+namespace conclave {
+
+// What is known of a run's teachers before any of them has spoken, one entry per teacher in the run's order.
+struct RunTeachers {
+  std::vector<TeacherChannels> channels;  // how their classes map to the student's
+  std::vector<ExpectedTeacher> expected;  // what a worker must announce
+};
+
+// Reads each teacher's classes and hash from its weights (or its classes from the configuration, where the weights are
+// only on the workers' hosts). Throws Error naming the teacher for: weights that can't be read or are not a detector's,
+// classes that differ from the configured ones, a class that the student does not have.
+RunTeachers read_teachers(const RunOptions& options);
+
+}  // namespace conclave

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace conclave {
+
+// COCO's numbers in [0,1]; -1: no ground truth, or not given.
+struct ApNumbers {
+  double ap = -1, ap50 = -1, ap75 = -1, ap_small = -1, ap_medium = -1, ap_large = -1;
+};
+
+// What a run leaves in its folder, as plain values. An absent field keeps its default; an absent part is empty.
+struct StudentResult {
+  std::int64_t parameters = 0;  // 0: not given
+  std::string set;
+  std::int64_t images = 0;
+  std::optional<ApNumbers> all;
+  std::map<std::string, ApNumbers> per_class;
+};
+
+struct TeacherResult {
+  std::string name;
+  std::vector<std::string> classes;
+  std::map<std::string, ApNumbers> per_class;
+};
+
+struct TrainingResult {
+  std::int64_t steps = 0, images = 0;
+  double seconds = 0, images_per_second = 0, data_wait = 0, teacher_wait = 0;  // seconds
+};
+
+struct WireResult {
+  std::int64_t views = 0, leases_reissued = 0;
+  std::vector<std::pair<std::string, double>> bytes_per_view;  // by teacher
+};
+
+struct Picture {
+  std::string file;  // relative to the run folder
+  std::string caption;
+};
+
+struct RunRecord {
+  std::string name, method, loss;
+  std::optional<std::int64_t> seed;
+  std::vector<std::string> classes;
+  std::string coverage;  // a table in plain text
+  std::optional<StudentResult> student;
+  std::vector<TeacherResult> teachers;
+  std::optional<TrainingResult> training;
+  std::optional<WireResult> wire;
+  std::vector<Picture> pictures;
+  std::vector<std::pair<std::string, std::string>> environment;
+};
+
+// One logged step. NaN: not given, or not a finite number when it was written.
+struct TrainingRow {
+  std::int64_t step = 0;
+  double loss, lr, images_per_second, data_wait, teacher_wait, grad_norm;
+  std::vector<std::pair<std::string, double>> terms;
+};
+
+struct EvaluationRow {
+  std::int64_t step = 0;
+  std::string set;
+  ApNumbers all;
+  std::map<std::string, ApNumbers> per_class;
+};
+
+struct RunMetrics {
+  std::vector<TrainingRow> training;
+  std::vector<EvaluationRow> evaluations;
+  std::string note;  // what was ignored (a last line that was cut off), empty: nothing
+};
+
+// <folder>/result.json. Throws Error: where = file:line for what is not JSON, file and field for a wrong type.
+RunRecord read_run_record(const std::filesystem::path& folder);
+
+// <folder>/metrics.jsonl; empty when it is absent. A last line without its line feed that doesn't parse was cut off by
+// a crash: it is ignored and noted. Rows of a resumed run replace earlier ones of the same or a later step. Throws
+// Error with where = file:line for anything else.
+RunMetrics read_run_metrics(const std::filesystem::path& folder);
+
+}  // namespace conclave

@@ -1,0 +1,64 @@
+#include "models/decode.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include <algorithm>
+
+namespace conclave {
+namespace {
+
+struct Peak {
+  float score;
+  std::int64_t index;  // (class * H + y) * W + x
+};
+
+// Falling score; equal ones in the order of their index, so that the result is the same everywhere.
+bool before(const Peak& a, const Peak& b) { return a.score != b.score ? a.score > b.score : a.index < b.index; }
+
+// heat: the kept peaks (C,H,W) of one image, row-major.
+std::vector<Peak> strongest(const float* heat, std::int64_t count, const DecodeOptions& options) {
+  std::vector<Peak> peaks;
+  for (std::int64_t i = 0; i < count; ++i) {
+    if (heat[i] > 0 && heat[i] >= options.threshold) peaks.push_back({heat[i], i});
+  }
+  const auto kept = std::min(peaks.size(), static_cast<std::size_t>(std::max(options.top_k, 0)));
+  std::partial_sort(peaks.begin(), peaks.begin() + static_cast<std::ptrdiff_t>(kept), peaks.end(), before);
+  peaks.resize(kept);
+  return peaks;
+}
+
+at::Tensor on_cpu(const at::Tensor& tensor) { return tensor.to(at::kCPU, at::kFloat).contiguous(); }
+
+}  // namespace
+
+at::Tensor keep_peaks(const at::Tensor& heat) {
+  return at::where(at::max_pool2d(heat, 3, 1, 1) == heat, heat, at::zeros({}, heat.options()));
+}
+
+std::vector<std::vector<Detection>> decode(const HeadOutputs& heads, const DecodeOptions& options) {
+  const at::NoGradGuard no_grad;
+  const at::Tensor heat = on_cpu(keep_peaks(heads.heat.to(at::kFloat).sigmoid()));
+  const at::Tensor wh = on_cpu(heads.wh), offset = on_cpu(heads.offset);
+  const std::int64_t width = heat.size(3), plane = heat.size(2) * width, per_image = heat.size(1) * plane;
+
+  std::vector<std::vector<Detection>> images(static_cast<std::size_t>(heat.size(0)));
+  for (std::size_t image = 0; image < images.size(); ++image) {
+    const auto at = static_cast<std::int64_t>(image);
+    const float* sizes = wh.const_data_ptr<float>() + at * 2 * plane;
+    const float* offsets = offset.const_data_ptr<float>() + at * 2 * plane;
+    for (const Peak& peak : strongest(heat.const_data_ptr<float>() + at * per_image, per_image, options)) {
+      const std::int64_t cell = peak.index % plane;
+      const float x = static_cast<float>(cell % width) + offsets[cell];
+      const float y = static_cast<float>(cell / width) + offsets[plane + cell];
+      const float half_width = std::max(sizes[cell], 0.0f) / 2;
+      const float half_height = std::max(sizes[plane + cell], 0.0f) / 2;
+      const Box box{(x - half_width) * kStride, (y - half_height) * kStride, (x + half_width) * kStride,
+                    (y + half_height) * kStride};
+      images[image].push_back({box, static_cast<int>(peak.index / plane), peak.score});
+    }
+  }
+  return images;
+}
+
+}  // namespace conclave

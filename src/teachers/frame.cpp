@@ -1,0 +1,283 @@
+#include "teachers/frame.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "teachers/byte_stream.h"
+
+namespace conclave {
+namespace {
+
+using namespace frame_limits;
+
+enum class Type : std::uint8_t {
+  kHello = 1,
+  kWelcome = 2,
+  kRefusal = 3,
+  kCredit = 4,
+  kLease = 5,
+  kResult = 6,
+  kFailure = 7,
+  kHeartbeat = 8,
+  kGoodbye = 9,
+  kStranger = 10,
+};
+
+ByteWriter start(Type type) {
+  ByteWriter out;
+  out.bytes(kFrameMagic);
+  out.u16(kProtocolVersion);
+  out.u8(static_cast<std::uint8_t>(type));
+  out.u8(0);
+  return out;
+}
+
+void write_text(ByteWriter& out, const std::string& text, std::size_t limit, const char* field) {
+  if (text.size() > limit) throw Error(std::string(field) + " is longer than " + std::to_string(limit) + " bytes", text.substr(0, 200));
+  out.u16(static_cast<std::uint16_t>(text.size()));
+  out.bytes(text);
+}
+
+// Cut to its limit without leaving half a UTF-8 character.
+void write_reason(ByteWriter& out, std::string reason) {
+  if (reason.size() > kReason) {
+    std::size_t end = kReason;
+    while (end > 0 && (static_cast<unsigned char>(reason[end]) & 0xc0) == 0x80) --end;
+    reason.resize(end);
+  }
+  for (char& c : reason) {
+    if (static_cast<unsigned char>(c) < 0x20 && c != '\n') c = ' ';
+  }
+  write_text(out, reason, kReason, "a reason");
+}
+
+// Text ends up in logs and on terminals: no control characters; a line break only in reasons.
+std::string read_text(ByteReader& in, std::size_t limit, bool lines = false) {
+  const std::size_t size = in.u16();
+  if (size > limit) in.fail("a text longer than " + std::to_string(limit) + " bytes");
+  const std::string_view text = in.bytes(size);
+  for (char c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 && !(lines && c == '\n')) in.fail("a control character in a text");
+  }
+  return std::string(text);
+}
+
+int read_int(std::uint32_t value, int low, int high, ByteReader& in, const char* field) {
+  if (value < static_cast<std::uint32_t>(low) || value > static_cast<std::uint32_t>(high)) {
+    in.fail(std::string(field) + " " + std::to_string(value) + " is not in [" + std::to_string(low) + ", " + std::to_string(high) + "]");
+  }
+  return static_cast<int>(value);
+}
+
+double read_double(ByteReader& in, double low, double high, const char* field) {
+  const double value = in.f64();
+  if (!(value >= low && value <= high)) in.fail(std::string(field) + " is out of range");
+  return value;
+}
+
+bool read_bool(ByteReader& in) { return read_int(in.u8(), 0, 1, in, "a yes or no") == 1; }
+
+Hello parse_hello(ByteReader& in) {
+  Hello hello;
+  hello.instance = in.u64();
+  hello.engine.threads = read_int(in.u16(), 1, kThreads, in, "threads");
+  hello.engine.bf16 = read_bool(in);
+  hello.engine.channels_last = read_bool(in);
+  hello.capacity = read_int(in.u16(), 1, kCapacity, in, "capacity");
+  hello.teacher = read_text(in, kName);
+  hello.hash = read_text(in, kName);
+  hello.worker = read_text(in, kName);
+  const int classes = read_int(in.u16(), 1, static_cast<int>(kClasses), in, "the number of classes");
+  for (int i = 0; i < classes; ++i) hello.classes.push_back(read_text(in, kName));
+  return hello;
+}
+
+Welcome parse_welcome(ByteReader& in) {
+  Welcome welcome;
+  welcome.run = in.u64();
+  welcome.heartbeat_seconds = read_double(in, 1e-3, kSeconds, "the heartbeat");
+  ViewOptions& views = welcome.views;
+  for (int* side : {&views.width, &views.height}) {
+    *side = read_int(in.u32(), 32, kViewSide, in, "the size of views");
+    if (*side % 32 != 0) in.fail("the size of views is not a multiple of 32");
+  }
+  views.flip = read_double(in, 0, 1, "flip");
+  views.scale_min = read_double(in, 1e-3, 1e3, "scale_min");
+  views.scale_max = read_double(in, views.scale_min, 1e3, "scale_max");
+  views.shift = read_double(in, 0, 10, "shift");
+  views.brightness = read_double(in, 0, 1, "brightness");
+  views.contrast = read_double(in, 0, 1, "contrast");
+  views.saturation = read_double(in, 0, 1, "saturation");
+  views.min_visible = read_double(in, 0, 1, "min_visible");
+  welcome.sparse.floor = in.f32();
+  if (!(welcome.sparse.floor >= 0 && welcome.sparse.floor < 1)) in.fail("the floor is out of range");
+  welcome.sparse.boxes = static_cast<BoxRule>(read_int(in.u8(), 0, 1, in, "the box rule"));
+  return welcome;
+}
+
+Lease parse_lease(ByteReader& in) {
+  Lease lease;
+  lease.id = in.u64();
+  lease.token = in.u64();
+  const int count = read_int(in.u16(), 1, kViews, in, "the number of views");
+  for (int i = 0; i < count; ++i) {
+    TargetRequest& view = lease.views.emplace_back();
+    view.key.dataset = in.u32();
+    view.key.image = in.u32();
+    view.key.seed = in.u64();
+    view.width = read_int(in.u32(), 1, kImageSide, in, "the image's width");
+    view.height = read_int(in.u32(), 1, kImageSide, in, "the image's height");
+    view.path = read_text(in, kPath);
+  }
+  return lease;
+}
+
+Result parse_result(ByteReader& in) {
+  Result result;
+  result.run = in.u64();
+  result.lease = in.u64();
+  result.token = in.u64();
+  const int count = read_int(in.u16(), 1, kViews, in, "the number of records");
+  for (int i = 0; i < count; ++i) {
+    const std::size_t size = in.u32();
+    result.records.emplace_back(in.bytes(size));
+  }
+  return result;
+}
+
+Failure parse_failure(ByteReader& in) {
+  Failure failure;
+  failure.run = in.u64();
+  failure.lease = in.u64();
+  failure.token = in.u64();
+  failure.reason = read_text(in, kReason, true);
+  return failure;
+}
+
+Frame parse_body(Type type, ByteReader& in) {
+  switch (type) {
+    case Type::kHello: return parse_hello(in);
+    case Type::kWelcome: return parse_welcome(in);
+    case Type::kRefusal: return Refusal{read_text(in, kReason, true)};
+    case Type::kCredit: return Credit{read_int(in.u16(), 1, kCapacity, in, "credit")};
+    case Type::kLease: return parse_lease(in);
+    case Type::kResult: return parse_result(in);
+    case Type::kFailure: return parse_failure(in);
+    case Type::kHeartbeat: return Heartbeat{};
+    case Type::kGoodbye: return Goodbye{};
+    case Type::kStranger: return Stranger{};
+  }
+  in.fail("unknown type " + std::to_string(static_cast<int>(type)));
+}
+
+}  // namespace
+
+bool operator==(const Lease& a, const Lease& b) {
+  return a.id == b.id && a.token == b.token &&
+         std::equal(a.views.begin(), a.views.end(), b.views.begin(), b.views.end(),
+                    [](const TargetRequest& x, const TargetRequest& y) {
+                      return x.key == y.key && x.path == y.path && x.width == y.width && x.height == y.height;
+                    });
+}
+
+std::string encode(const Hello& hello) {
+  ByteWriter out = start(Type::kHello);
+  out.u64(hello.instance);
+  out.u16(static_cast<std::uint16_t>(hello.engine.threads));
+  out.u8(hello.engine.bf16);
+  out.u8(hello.engine.channels_last);
+  out.u16(static_cast<std::uint16_t>(hello.capacity));
+  write_text(out, hello.teacher, kName, "the teacher's name");
+  write_text(out, hello.hash, kName, "the hash");
+  write_text(out, hello.worker, kName, "the worker's name");
+  if (hello.classes.empty() || hello.classes.size() > kClasses) throw Error("too many classes, or none", hello.teacher);
+  out.u16(static_cast<std::uint16_t>(hello.classes.size()));
+  for (const std::string& name : hello.classes) write_text(out, name, kName, "a class's name");
+  return out.take();
+}
+
+std::string encode(const Welcome& welcome) {
+  ByteWriter out = start(Type::kWelcome);
+  out.u64(welcome.run);
+  out.f64(welcome.heartbeat_seconds);
+  const ViewOptions& views = welcome.views;
+  out.u32(static_cast<std::uint32_t>(views.width));
+  out.u32(static_cast<std::uint32_t>(views.height));
+  for (double value : {views.flip, views.scale_min, views.scale_max, views.shift, views.brightness, views.contrast,
+                       views.saturation, views.min_visible}) {
+    out.f64(value);
+  }
+  out.f32(welcome.sparse.floor);
+  out.u8(static_cast<std::uint8_t>(welcome.sparse.boxes));
+  return out.take();
+}
+
+std::string encode(const Refusal& refusal) {
+  ByteWriter out = start(Type::kRefusal);
+  write_reason(out, refusal.reason);
+  return out.take();
+}
+
+std::string encode(const Credit& credit) {
+  ByteWriter out = start(Type::kCredit);
+  out.u16(static_cast<std::uint16_t>(credit.leases));
+  return out.take();
+}
+
+std::string encode(const Lease& lease) {
+  ByteWriter out = start(Type::kLease);
+  out.u64(lease.id);
+  out.u64(lease.token);
+  out.u16(static_cast<std::uint16_t>(lease.views.size()));
+  for (const TargetRequest& view : lease.views) {
+    out.u32(view.key.dataset);
+    out.u32(view.key.image);
+    out.u64(view.key.seed);
+    out.u32(static_cast<std::uint32_t>(view.width));
+    out.u32(static_cast<std::uint32_t>(view.height));
+    write_text(out, view.path, kPath, "the image's path");
+  }
+  return out.take();
+}
+
+std::string encode(const Result& result) {
+  ByteWriter out = start(Type::kResult);
+  out.u64(result.run);
+  out.u64(result.lease);
+  out.u64(result.token);
+  out.u16(static_cast<std::uint16_t>(result.records.size()));
+  for (const std::string& record : result.records) {
+    if (record.size() > std::numeric_limits<std::uint32_t>::max()) throw Error("a record is longer than 4 GiB", "frame");
+    out.u32(static_cast<std::uint32_t>(record.size()));
+    out.bytes(record);
+  }
+  return out.take();
+}
+
+std::string encode(const Failure& failure) {
+  ByteWriter out = start(Type::kFailure);
+  out.u64(failure.run);
+  out.u64(failure.lease);
+  out.u64(failure.token);
+  write_reason(out, failure.reason);
+  return out.take();
+}
+
+std::string encode(const Heartbeat&) { return start(Type::kHeartbeat).take(); }
+std::string encode(const Goodbye&) { return start(Type::kGoodbye).take(); }
+std::string encode(const Stranger&) { return start(Type::kStranger).take(); }
+
+Frame parse_frame(std::string_view bytes) {
+  ByteReader in(bytes, "frame");
+  if (in.bytes(std::min(kFrameMagic.size(), bytes.size())) != kFrameMagic) in.fail("not a frame of this protocol");
+  const int version = in.u16();
+  const auto type = static_cast<Type>(in.u8());
+  if (version != kProtocolVersion && type != Type::kRefusal) return OtherVersion{version};
+  if (in.u8() != 0) in.fail("a reserved byte is set");
+  Frame frame = parse_body(type, in);
+  in.end();
+  return frame;
+}
+
+}  // namespace conclave

@@ -1,0 +1,106 @@
+"""Each command does what its help says, on a tiny drawn set."""
+import json
+import os
+import shutil
+import unittest
+
+from support import ROOT, fixture, run
+
+VERBS = ["distill", "train", "teach", "eval", "predict", "data", "models", "config", "doctor"]
+
+
+class Commands(unittest.TestCase):
+    def setUp(self):
+        self.fixture = fixture()
+        self.folder = self.fixture.folder
+
+    def test_every_help_shows_runnable_examples(self):
+        for verb in VERBS:
+            text = run(verb, "--help", check=True).stdout
+            self.assertIn(f"conclave {verb}", text, verb)
+
+    def test_distill_leaves_a_complete_run(self):
+        done = run("distill", self.fixture.path("merge.yaml"), check=True)
+        for name in ("config.yaml", "env.json", "metrics.jsonl", "trace.txt", "result.json", "report.html",
+                     "weights/best.safetensors", "weights/last.safetensors", "checkpoint", "pictures"):
+            self.assertTrue(os.path.exists(f"{self.folder}/merged/{name}"), name)
+        self.assertIn("person", done.stdout)
+        result = json.load(open(f"{self.folder}/merged/result.json"))
+        self.assertEqual(result["classes"], ["person", "car"])
+        self.assertEqual(set(result["wire"]["bytes_per_view"]), {"person", "car"})
+        self.assertGreater(min(result["wire"]["bytes_per_view"].values()), 0)
+        self.assertEqual(len(result["pictures"]), 6)
+        self.assertIn("<svg", open(f"{self.folder}/merged/report.html").read())
+
+    def test_the_resolved_configuration_of_a_run_can_be_run_again(self):
+        if not os.path.exists(f"{self.folder}/merged/config.yaml"):
+            self.test_distill_leaves_a_complete_run()
+        run("distill", f"{self.folder}/merged/config.yaml", f"run={self.folder}/again", check=True)
+        self.assertEqual(self.fixture.trace("merged"), self.fixture.trace("again"))
+
+    def test_eval_prints_and_writes_ap(self):
+        out = f"{self.folder}/eval.json"
+        done = run("eval", "--weights", f"{self.folder}/person/weights/best.safetensors", "--images",
+                   f"{self.folder}/data/test/images", "--annotations", f"{self.folder}/data/test/annotations.json", "--out", out,
+                   check=True)
+        self.assertIn("AP50", done.stdout)
+        self.assertIn("person", json.load(open(out))["per_class"])
+
+    def test_predict_writes_pictures_and_detections(self):
+        out = f"{self.folder}/predicted"
+        shutil.rmtree(out, ignore_errors=True)
+        args = ["predict", f"{self.folder}/data/test/images", "--weights", f"{self.folder}/person/weights/best.safetensors",
+                "--out", out, "--threshold", 0.05]
+        run(*args, check=True)
+        detections = json.load(open(f"{out}/detections.json"))
+        self.assertEqual(len(detections["images"]), 8)
+        self.assertEqual(len([name for name in os.listdir(out) if name.endswith(".jpg")]), 8)
+        self.assertNotEqual(run(*args).returncode, 0, "an existing folder is not overwritten")
+
+    def test_data_split_makes_partially_labelled_sets(self):
+        out = f"{self.folder}/split"
+        shutil.rmtree(out, ignore_errors=True)
+        whole = json.load(open(f"{self.folder}/data/test/annotations.json"))
+        run("data", "split", f"{self.folder}/data/test/annotations.json", "--classes", "person", "car", "--out", out, "--seed", 1,
+            check=True)
+        parts = [json.load(open(f"{out}/{cls}.json")) for cls in ("person", "car")]
+        ids = [{image["id"] for image in part["images"]} for part in parts]
+        self.assertFalse(ids[0] & ids[1])
+        self.assertEqual(ids[0] | ids[1], {image["id"] for image in whole["images"]})
+        for part, cls in zip(parts, ("person", "car")):
+            wanted = {category["id"] for category in part["categories"] if category["name"] == cls}
+            self.assertLessEqual({a["category_id"] for a in part["annotations"]}, wanted)
+
+    def test_data_check_counts_and_finds_broken_images(self):
+        images = f"{self.folder}/check-images"
+        shutil.rmtree(images, ignore_errors=True)
+        shutil.copytree(f"{self.folder}/data/test/images", images)
+        good = run("data", "check", "--images", images, "--annotations", f"{self.folder}/data/test/annotations.json")
+        self.assertEqual(good.returncode, 0, good.stdout + good.stderr)
+        victim = os.path.join(images, sorted(os.listdir(images))[0])
+        os.truncate(victim, 200)
+        bad = run("data", "check", "--images", images, "--annotations", f"{self.folder}/data/test/annotations.json")
+        self.assertNotEqual(bad.returncode, 0)
+        self.assertIn(os.path.basename(victim), bad.stdout + bad.stderr)
+
+    def test_models_lists_the_zoo_and_describes_a_file(self):
+        self.assertIn("resnet50", run("models", check=True).stdout)
+        self.assertIn("person", run("models", f"{self.folder}/person/weights/best.safetensors", check=True).stdout)
+
+    def test_config_shows_where_each_value_was_set(self):
+        text = run("config", self.fixture.path("merge.yaml"), "training.lr=5e-4", check=True).stdout
+        self.assertRegex(text, r"lr: 0?\.?0*5e?-?0?4?.*training\.lr=5e-4")
+        self.assertIn("base.yaml:", text)
+
+    def test_the_written_reference_is_the_one_the_parser_generates(self):
+        with open(f"{ROOT}/docs/configuration.md") as written:
+            self.assertEqual(written.read(), run("config", "--reference", check=True).stdout)
+
+    def test_doctor_says_what_this_machine_has(self):
+        text = run("doctor", check=True).stdout
+        for word in ("LibTorch", "OpenCV", "ZeroMQ", "CPU", "CUDA"):
+            self.assertIn(word, text)
+
+
+if __name__ == "__main__":
+    unittest.main()

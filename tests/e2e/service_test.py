@@ -1,0 +1,115 @@
+"""The service under faults: real worker processes, real kills, the loss trace compared bit for bit."""
+import os
+import signal
+import socket
+import subprocess
+import time
+import unittest
+
+from support import BINARY, fixture, run
+
+
+class Distilling(unittest.TestCase):
+    def setUp(self):
+        self.fixture = fixture()
+
+    def distil(self, name, *overrides):
+        run("distill", self.fixture.path("merge.yaml"), f"run={self.fixture.folder}/{name}", *overrides, check=True)
+        return self.fixture.trace(name)
+
+    def test_gives_the_same_bits_locally_with_one_worker_and_with_three_of_which_one_is_killed(self):
+        local = self.distil("local", "service.source=local", "training.steps=40")
+        one = self.distil("one", "training.steps=40")
+        self.assertEqual(len(local.splitlines()), 40)
+        self.assertEqual(local, one)
+
+        trainer = subprocess.Popen(
+            [BINARY, "distill", self.fixture.path("merge.yaml"), f"run={self.fixture.folder}/three", "training.steps=40",
+             "teachers.0.workers=3", "teachers.1.workers=3"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        trace = os.path.join(self.fixture.folder, "three", "trace.txt")
+        wait_for(lambda: os.path.exists(trace) and len(open(trace).readlines()) >= 8)
+        victims = subprocess.run(["pgrep", "-P", str(trainer.pid)], stdout=subprocess.PIPE, text=True).stdout.split()
+        self.assertEqual(len(victims), 6)
+        os.kill(int(victims[0]), signal.SIGKILL)
+        out, err = trainer.communicate(timeout=120)
+        self.assertEqual(trainer.returncode, 0, err)
+        self.assertIn("killed by signal 9", err)
+        self.assertEqual(local, self.fixture.trace("three"))
+
+    def test_goes_on_bit_identically_after_sigterm_and_resume(self):
+        whole = self.distil("whole", "training.steps=60")
+        config = [self.fixture.path("merge.yaml"), f"run={self.fixture.folder}/halved", "training.steps=60"]
+        trainer = subprocess.Popen([BINARY, "distill", *config], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        trace = os.path.join(self.fixture.folder, "halved", "trace.txt")
+        wait_for(lambda: os.path.exists(trace) and len(open(trace).readlines()) >= 5)
+        trainer.send_signal(signal.SIGTERM)
+        _, err = trainer.communicate(timeout=60)
+        self.assertEqual(trainer.returncode, 130, err)
+        self.assertIn("--resume", err)
+        self.assertLess(len(self.fixture.trace("halved").splitlines()), 60)
+        run("distill", *config, "--resume", check=True)
+        self.assertEqual(whole, self.fixture.trace("halved"))
+        self.assertEqual(open(f"{self.fixture.folder}/whole/weights/last.safetensors", "rb").read(),
+                         open(f"{self.fixture.folder}/halved/weights/last.safetensors", "rb").read())
+
+    def test_serves_workers_from_outside_and_says_what_it_waits_for(self):
+        port = free_port()
+        trainer = subprocess.Popen(
+            [BINARY, "distill", self.fixture.path("merge.yaml"), f"run={self.fixture.folder}/outside", "service.spawn=false",
+             f"service.bind=tcp://127.0.0.1:{port}"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        workers = [subprocess.Popen([BINARY, "teach", "--connect", f"tcp://127.0.0.1:{port}", "--name", name, "--weights",
+                                     f"{self.fixture.folder}/{name}/weights/best.safetensors"], stderr=subprocess.PIPE, text=True)
+                   for name in ("person", "car")]
+        out, err = trainer.communicate(timeout=120)
+        self.assertEqual(trainer.returncode, 0, err)
+        self.assertIn(f"conclave teach --connect tcp://127.0.0.1:{port} --name person", err)
+        self.assertRegex(err, r"teacher person: \d+ bytes per view")
+        for worker in workers:
+            _, said = worker.communicate(timeout=30)
+            self.assertEqual(worker.returncode, 0, said)
+            self.assertRegex(said, r"served [1-9]\d* leases")
+
+    def test_stops_with_a_checkpoint_when_a_teacher_has_no_worker(self):
+        done = run("distill", self.fixture.path("merge.yaml"), f"run={self.fixture.folder}/stalled", "service.spawn=false",
+                   "service.stall_timeout=2", "service.stall_notice=0.5")
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("no worker", done.stderr)
+        self.assertIn("conclave teach", done.stderr)
+        self.assertTrue(os.listdir(f"{self.fixture.folder}/stalled/checkpoint"))
+
+    def test_refuses_a_worker_with_other_weights_and_goes_on(self):
+        port = free_port()
+        trainer = subprocess.Popen(
+            [BINARY, "distill", self.fixture.path("merge.yaml"), f"run={self.fixture.folder}/refusing", "service.spawn=false",
+             f"service.bind=tcp://127.0.0.1:{port}"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        weights = {name: f"{self.fixture.folder}/{name}/weights/best.safetensors" for name in ("person", "car")}
+        wrong = run("teach", "--connect", f"tcp://127.0.0.1:{port}", "--name", "person", "--weights", weights["car"])
+        self.assertNotEqual(wrong.returncode, 0)
+        self.assertRegex(wrong.stderr, r"(?i)refused")
+        garbage = socket.create_connection(("127.0.0.1", port))
+        garbage.sendall(os.urandom(4096))
+        workers = [subprocess.Popen([BINARY, "teach", "--connect", f"tcp://127.0.0.1:{port}", "--name", name, "--weights", file],
+                                    stderr=subprocess.DEVNULL) for name, file in weights.items()]
+        _, err = trainer.communicate(timeout=120)
+        garbage.close()
+        self.assertEqual(trainer.returncode, 0, err)
+        for worker in workers:
+            worker.wait(timeout=30)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(condition, seconds=60):
+    deadline = time.time() + seconds
+    while not condition():
+        if time.time() > deadline:
+            raise AssertionError("waited too long")
+        time.sleep(0.05)
+
+
+if __name__ == "__main__":
+    unittest.main()
