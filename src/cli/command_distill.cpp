@@ -77,7 +77,7 @@ void distill(const RunCommand& command) {
   }
   side.source.reset();  // says goodbye, so that workers leave by themselves
   side.workers.reset();
-  write_run_result(options, teachers, trainer.coverage(), result);
+  write_run_result(options, teachers, trainer.coverage_text(), result);
 }
 
 }  // namespace

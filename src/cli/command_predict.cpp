@@ -87,7 +87,9 @@ void predict(const PredictArguments& arguments) {
   for (std::size_t i = 0; i < set.images.size(); ++i) {
     const ImageEntry& image = set.images[i];
     const std::string name = unused_name(image.path, used);
-    write_image((out / name).string(), draw_detections(read_image(image.path), detections[i], spec.classes));
+    cv::Mat picture = read_image(image.path);
+    draw_detections(picture, detections[i], spec.classes);
+    write_image((out / name).string(), picture);
     nlohmann::ordered_json found = nlohmann::ordered_json::array();
     for (const Detection& detection : detections[i]) {
       found.push_back({{"class", spec.classes[static_cast<std::size_t>(detection.cls)]},

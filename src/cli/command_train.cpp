@@ -1,6 +1,7 @@
 #include <memory>
 
 #include "cli/commands.h"
+#include "cli/config_run.h"
 #include "cli/run_command.h"
 #include "cli/run_result.h"
 #include "core/error.h"
@@ -13,14 +14,14 @@ void train(const RunCommand& command) {
   const RunOptions options = read_run(command);
   const Method method = options.fusion.method;
   if (method != Method::kLabels && method != Method::kIgnore && method != Method::kBackground) {
-    throw Error(std::string("fusion.method is ") + name_of(method) + ", which needs teachers", command.config,
+    throw Error("fusion.method is " + name_of(method) + ", which needs teachers", command.config,
                 "use conclave distill, or fusion.method=labels (ignore, background)", Exit::kUsage);
   }
   Trainer trainer(options, {});
   prepare_run(trainer, options, command);
   const auto source = make_empty_source();
   const RunResult result = trainer.run(*source, command.resume);
-  write_run_result(options, {}, trainer.coverage(), result);
+  write_run_result(options, {}, trainer.coverage_text(), result);
 }
 
 }  // namespace

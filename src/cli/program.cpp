@@ -2,10 +2,12 @@
 
 #include <malloc.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <new>
 #include <string>
+#include <vector>
 
 #include "cli/commands.h"
 #include "cli/version.h"
@@ -32,9 +34,7 @@ int fail(const std::string& text, Exit exit) {
 }
 
 // "conclave distil" -> did you mean "distill"?
-std::string unknown_verb(const CLI::App& app, const std::string& verb) {
-  std::vector<std::string> names;
-  for (const CLI::App* sub : app.get_subcommands({})) names.push_back(sub->get_name());
+std::string unknown_verb(const std::vector<std::string>& names, const std::string& verb) {
   std::string text = "there is no command '" + verb + "'";
   if (const auto near = nearest(verb, names)) text += "; did you mean '" + *near + "'?";
   return text + "\n  hint: conclave --help lists the commands";
@@ -54,8 +54,10 @@ int run_program(int argc, char** argv) {
       "Each command shows runnable examples:   conclave distill --help");
   Action action;
   for (auto add : kCommands) add(app, action);
-  if (argc > 1 && argv[1][0] != '-' && app.get_subcommand_no_throw(argv[1]) == nullptr) {
-    return fail(unknown_verb(app, argv[1]), Exit::kUsage);
+  std::vector<std::string> names;
+  for (const CLI::App* sub : app.get_subcommands({})) names.push_back(sub->get_name());
+  if (argc > 1 && argv[1][0] != '-' && std::find(names.begin(), names.end(), argv[1]) == names.end()) {
+    return fail(unknown_verb(names, argv[1]), Exit::kUsage);
   }
   try {
     app.parse(argc, argv);

@@ -1,14 +1,12 @@
 #include "cli/run_command.h"
 
 #include <cstdio>
-#include <nlohmann/json.hpp>
 
 #include "cli/config_run.h"
-#include "cli/machine.h"
-#include "cli/version.h"
 #include "core/file.h"
 #include "core/log.h"
 #include "core/stop.h"
+#include "student/run_folder.h"
 
 namespace conclave {
 
@@ -27,9 +25,10 @@ RunOptions read_run(const RunCommand& command) {
 }
 
 void prepare_run(const Trainer& trainer, const RunOptions& options, const RunCommand& command) {
+  const RunFolder folder = open_run_folder(options.run, command.resume);
   std::printf("%s\n", trainer.coverage_text().c_str());
   std::fflush(stdout);
-  // TODO
+  if (!command.resume) write_file_atomically(folder.config(), resolved_config(command.config, command.overrides));
 }
 
 }  // namespace conclave

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "cli/config_run.h"
 #include "cli/machine.h"
 #include "cli/pictures.h"
 #include "cli/version.h"
@@ -126,17 +127,15 @@ Json wire_json(const RunTeachers& teachers, const SourceStats& stats) {
 
 }  // namespace
 
-void write_run_result(const RunOptions& options, const RunTeachers& teachers, const Coverage& coverage,
+void write_run_result(const RunOptions& options, const RunTeachers& teachers, const std::string& coverage,
                       const RunResult& trained) {
   const std::filesystem::path run = options.run;
-  std::vector<CoveredSet> sets;
-  for (std::size_t s = 0; s < coverage.size(); ++s) sets.push_back({options.train[s].name, {}});
   Json result = {{"name", run.filename().string()},
                  {"method", name_of(options.fusion.method)},
                  {"loss", name_of(options.fusion.loss)},
                  {"seed", options.seed},
                  {"classes", options.classes},
-                 {"coverage", to_text(coverage, options.classes, sets, teachers.channels)},
+                 {"coverage", coverage},
                  {"training", training_json(options, trained)}};
   if (trained.source.views > 0) {
     result["wire"] = wire_json(teachers, trained.source);
@@ -173,7 +172,7 @@ void write_run_result(const RunOptions& options, const RunTeachers& teachers, co
     for (const Measured& teacher : measured) columns.emplace_back("teacher " + teacher.name, &teacher.detections);
     columns.emplace_back("student", &student.detections);
     result["pictures"] = Json::array();
-    for (const Picture& picture : draw_comparison(set, columns, run / "pictures", 6)) {
+    for (const Comparison& picture : draw_comparison(set, columns, run / "pictures", 6)) {
       result["pictures"].push_back({{"file", picture.file}, {"caption", picture.caption}});
     }
   }

@@ -10,8 +10,8 @@
 namespace conclave {
 
 // After training: measures the best student, and every teacher whose weights are here, on the held-out set; draws
-// pictures; writes <run>/result.json and <run>/report.html; prints the table to stdout.
-void write_run_result(const RunOptions& options, const RunTeachers& teachers, const Coverage& coverage,
+// pictures; writes <run>/result.json and <run>/report.html; prints the table to stdout. `coverage`: the printed table.
+void write_run_result(const RunOptions& options, const RunTeachers& teachers, const std::string& coverage,
                       const RunResult& trained);
 
 }  // namespace conclave

@@ -45,8 +45,9 @@ struct Dataset {
 // Reads a COCO JSON (or lists a folder). Boxes of categories that are not in `classes` are dropped; boxes of classes that
 // are not in `labelled` are kept in `images` (callers use `labelled` to decide). `images` sizes come from the JSON, or from
 // the file headers for a folder.
-// Throws Error naming file and entry for: a missing file or folder, malformed JSON, an annotation of an unknown category or
-// image, NaN or negative boxes, duplicate image ids, a class in `labelled` that is in neither `classes` nor the file.
+// `images` empty: paths are the file names as the JSON has them, and are not looked for.
+// Throws Error naming file and entry for: a missing file, folder or image, malformed JSON, an
+// annotation of an unknown category or image, NaN or negative boxes, duplicate ids, a class in `labelled` that is in neither `classes` nor the file.
 Dataset load_dataset(const DatasetOptions& options, const std::vector<std::string>& classes);
 
 }  // namespace conclave

@@ -40,7 +40,8 @@ LossWeights default_scale(DistillLoss loss, bool norm_wh);
 LossWeights label_scale(bool norm_wh);
 
 // The probability under which a teacher's cell is dropped: options.floor, or the loss's own default (relu: 0.5, so that
-// its zero lies at logit 0; the others: 0.05).
+// its zero lies at logit 0; the others: 0.05). Throws Error for 1 and above, and for relu at 0, whose zero would be
+// -inf.
 double effective_floor(const FusionOptions& options);
 
 // What a loss needs on the wire.

@@ -44,10 +44,11 @@ margin-right:6px}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:14px}
 th{text-align:left;font-weight:600;color:var(--soft);font-size:13px;vertical-align:bottom}
-th,td{padding:6px 12px 6px 0;border-bottom:1px solid var(--line);overflow-wrap:anywhere}
+th,td{padding:6px 12px 6px 0;border-bottom:1px solid var(--line);overflow-wrap:break-word}
 td:last-child,th:last-child{padding-right:0}
 tr:last-child td{border-bottom:0}
 .num{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap;overflow-wrap:normal}
+.card+.note,.charts+.note,.scroll+.note{margin-top:10px}.note:last-child{margin-bottom:0}
 th.group{text-align:center;border-bottom-color:var(--axis)}
 td small{display:block;color:var(--soft);font-size:12px}
 .bar{display:inline-block;position:relative;width:72px;height:8px;border-radius:4px;background:var(--line);margin-left:10px;
@@ -61,6 +62,7 @@ summary{cursor:pointer;font-weight:600;font-size:14px}
 details pre{margin-top:10px}
 @media (max-width:560px){main{padding:18px 14px 32px}h1{font-size:23px}.verdict{font-size:16px}.card{padding:12px}
 th,td{padding-right:8px}table{font-size:13px}th{font-size:12px}.bar{display:block;width:100%;margin:3px 0 0 auto}
+.chart text{font-size:12.5px}
 .tiles{grid-template-columns:1fr 1fr;gap:8px}.tile b{font-size:20px}}
 @media print{:root{color-scheme:light;--page:#fff;--card:#fff;--ink:#000;--soft:#444;--faint:#777;--line:#ddd;--axis:#aaa;
 --s0:#2a78d6;--s1:#eb6834;--s2:#1baf7a;--s3:#eda100;--s4:#e87ba4;--s5:#008300;--s6:#4a3aa7;--s7:#e34948}

@@ -108,8 +108,10 @@ std::string summary_html(const RunRecord& record) {
   }
   if (record.training) {
     const TrainingResult& t = *record.training;
-    tiles.push_back({"Training", duration_text(t.seconds), number_text(static_cast<double>(t.steps)) + " steps"});
-    tiles.push_back({"Speed", number_text(t.images_per_second, 1), "images per second"});
+    if (!std::isnan(t.seconds))
+      tiles.push_back({"Training", duration_text(t.seconds), number_text(static_cast<double>(t.steps)) + " steps"});
+    if (!std::isnan(t.images_per_second))
+      tiles.push_back({"Speed", number_text(t.images_per_second, 1), "images per second"});
   }
   return tiles_html(tiles);
 }
@@ -161,7 +163,7 @@ void add_point(Series& series, std::int64_t step, double ap) {
   series.y.push_back(ap >= 0 ? 100 * ap : std::nan(""));
 }
 
-std::string accuracy_charts(const RunMetrics& metrics) {
+std::string accuracy_charts(const RunMetrics& metrics, const std::vector<std::string>& order) {
   std::vector<std::string> sets;
   for (const EvaluationRow& row : metrics.evaluations) {
     if (std::find(sets.begin(), sets.end(), row.set) == sets.end()) sets.push_back(row.set);
@@ -182,6 +184,8 @@ std::string accuracy_charts(const RunMetrics& metrics) {
     const std::string on = set.empty() ? "" : " on " + set;
     std::vector<Series> classes;
     for (auto& [name, series] : per_class) classes.push_back(std::move(series));
+    const auto rank = [&](const Series& s) { return std::find(order.begin(), order.end(), s.name) - order.begin(); };
+    std::stable_sort(classes.begin(), classes.end(), [&](auto& a, auto& b) { return rank(a) < rank(b); });
     out += line_chart_html({ap, ap50}, {"AP" + on, "step", "%", false, true, true});
     out += line_chart_html(classes, {"AP50 per class" + on, "step", "%", false, true, true});
   }
@@ -192,10 +196,10 @@ std::string charts_html(const std::string& charts) {
   return charts.empty() ? charts : "<div class=\"charts\">\n" + charts + "</div>\n";
 }
 
-std::string learning_html(const RunMetrics& metrics) {
+std::string learning_html(const RunRecord& record, const RunMetrics& metrics) {
   std::string charts = line_chart_html({by_step(metrics, "total", &TrainingRow::loss)}, {"Loss", "step", "", true});
   charts += line_chart_html(term_series(metrics), {"Terms of the loss", "step", "", true});
-  charts += accuracy_charts(metrics);
+  charts += accuracy_charts(metrics, classes_of(record));
   charts += line_chart_html({by_step(metrics, "learning rate", &TrainingRow::lr)},
                             {"Learning rate", "step", "", false, true});
   charts += line_chart_html({by_step(metrics, "norm", &TrainingRow::grad_norm)}, {"Gradient norm", "step", "", true});
@@ -212,11 +216,16 @@ std::string speed_html(const RunRecord& record, const RunMetrics& metrics) {
       const double share = t.seconds > 0 ? seconds / t.seconds : std::nan("");
       return std::vector<std::string>{escape_html(what), number_text(seconds, 1), share_text(share)};
     };
-    out += "<div class=\"card\">" +
-           table_html({{"Time", false, ""}, {"seconds", true, ""}, {"share", true, ""}},
-                      {row("training", t.seconds), row("of it waiting for data", t.data_wait),
-                       row("of it waiting for teachers", t.teacher_wait)}) +
-           "<p class=\"note\">" + number_text(static_cast<double>(t.images)) + " images in " +
+    std::vector<std::vector<std::string>> rows;
+    const auto add = [&](const std::string& what, double seconds) {
+      if (!std::isnan(seconds)) rows.push_back(row(what, seconds));
+    };
+    add("training", t.seconds);
+    add("of it waiting for data", t.data_wait);
+    add("of it waiting for teachers", t.teacher_wait);
+    out += "<div class=\"card\">";
+    if (!rows.empty()) out += table_html({{"Time", false, ""}, {"seconds", true, ""}, {"share", true, ""}}, rows);
+    out += "<p class=\"note\">" + number_text(static_cast<double>(t.images)) + " images in " +
            number_text(static_cast<double>(t.steps)) + " steps, " + number_text(t.images_per_second, 1) +
            " images per second.</p></div>\n";
   }
@@ -224,7 +233,7 @@ std::string speed_html(const RunRecord& record, const RunMetrics& metrics) {
                                        {"Throughput", "step", "images/s", false, true});
   charts += line_chart_html(
       {by_step(metrics, "data", &TrainingRow::data_wait), by_step(metrics, "teachers", &TrainingRow::teacher_wait)},
-      {"Waiting, as logged", "step", "s", false, true});
+      {"Waiting", "step", "share of the time", false, true});
   if (!out.empty() && !charts.empty()) out += "<p></p>\n";
   return out + charts_html(charts);
 }
@@ -242,7 +251,7 @@ std::string wire_html(const RunRecord& record) {
     out += table_html({{"Teacher", false, ""}, {"bytes per view", true, ""}, {"MiB for all views", true, ""}}, rows);
   }
   return out + "<p class=\"note\">" + number_text(static_cast<double>(wire.views)) + " views; " +
-         number_text(static_cast<double>(wire.leases_reissued)) + " leases given out a second time.</p></div>\n";
+         number_text(static_cast<double>(wire.leases_reissued)) + " leases given out again.</p></div>\n";
 }
 
 std::string coverage_html(const RunRecord& record) {
@@ -355,9 +364,9 @@ std::string comparison_table_html(const RunRecord& record) {
     const auto add = [&](const std::string& teacher, const ApNumbers& ap) {
       std::string name = escape_html(cls);
       if (!teacher.empty()) name += "<small>teacher " + escape_html(teacher) + "</small>";
-      rows.push_back({name, ap_text(ap.ap), ap_text(student.ap), retention_text(student.ap, ap.ap), ap_text(ap.ap50),
-                      ap_text(student.ap50),
-                      retention_text(student.ap50, ap.ap50) + bar_html(retention(student.ap50, ap.ap50))});
+      rows.push_back({name, ap_text(ap.ap50), ap_text(student.ap50),
+                      retention_text(student.ap50, ap.ap50) + bar_html(retention(student.ap50, ap.ap50)),
+                      ap_text(ap.ap), ap_text(student.ap), retention_text(student.ap, ap.ap)});
     };
     bool taught = false;
     for (const TeacherResult& teacher : record.teachers) {
@@ -372,12 +381,12 @@ std::string comparison_table_html(const RunRecord& record) {
     return table_html({{"Class", false, ""}, {"AP", true, ""}, {"AP50", true, ""}, {"AP75", true, ""}}, rows);
   }
   return table_html({{"Class", false, ""},
-                     {"teacher", true, "AP"},
-                     {"student", true, "AP"},
-                     {"kept", true, "AP"},
                      {"teacher", true, "AP50"},
                      {"student", true, "AP50"},
-                     {"kept", true, "AP50"}},
+                     {"kept", true, "AP50"},
+                     {"teacher", true, "AP"},
+                     {"student", true, "AP"},
+                     {"kept", true, "AP"}},
                     rows);
 }
 
@@ -387,7 +396,7 @@ void write_run_report(const fs::path& run_folder) {
   const std::string title = title_of(record, run_folder);
   std::string body = header_html(record, title) + summary_html(record);
   body += section_html(record.teachers.empty() ? "Accuracy" : "Teachers and student", comparison_html(record));
-  body += section_html("Learning", learning_html(metrics));
+  body += section_html("Learning", learning_html(record, metrics));
   body += section_html("Pictures", pictures_html(record, run_folder));
   body += section_html("Speed", speed_html(record, metrics));
   body += section_html("Wire", wire_html(record));

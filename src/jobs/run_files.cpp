@@ -146,9 +146,9 @@ RunRecord record_of(const Fields& root) {
     record.teachers.push_back({f.text("name"), f.texts("classes"), read_per_class(f)});
   }
   if (const auto f = root.object("training")) {
-    record.training = TrainingResult{f->integer("steps", 0),    f->integer("images", 0),
-                                     f->number("seconds", 0),   f->number("images_per_second", 0),
-                                     f->number("data_wait", 0), f->number("teacher_wait", 0)};
+    record.training = TrainingResult{f->integer("steps", 0),       f->integer("images", 0),
+                                     f->number("seconds", kNaN),   f->number("images_per_second", kNaN),
+                                     f->number("data_wait", kNaN), f->number("teacher_wait", kNaN)};
   }
   if (const auto f = root.object("wire")) {
     record.wire =

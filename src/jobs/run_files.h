@@ -32,7 +32,7 @@ struct TeacherResult {
 
 struct TrainingResult {
   std::int64_t steps = 0, images = 0;
-  double seconds = 0, images_per_second = 0, data_wait = 0, teacher_wait = 0;  // seconds
+  double seconds, images_per_second, data_wait, teacher_wait;  // waits in seconds; NaN: not given
 };
 
 struct WireResult {
@@ -61,7 +61,8 @@ struct RunRecord {
 // One logged step. NaN: not given, or not a finite number when it was written.
 struct TrainingRow {
   std::int64_t step = 0;
-  double loss, lr, images_per_second, data_wait, teacher_wait, grad_norm;
+  double loss, lr, images_per_second, grad_norm;
+  double data_wait, teacher_wait;  // shares of the time since the row before, 0 to 1
   std::vector<std::pair<std::string, double>> terms;
 };
 

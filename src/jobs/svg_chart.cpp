@@ -12,7 +12,7 @@ namespace {
 
 // The drawing in its own units; the page scales it. Small enough that its text stays legible on a telephone.
 constexpr double kWidth = 440, kHeight = 240;
-constexpr double kLeft = 44, kRight = 12, kTop = 14, kBottom = 34;
+constexpr double kLeft = 44, kRight = 18, kTop = 14, kBottom = 34;
 constexpr std::size_t kColours = 8, kMostPoints = 400;
 
 std::string print(const char* format, double value) {
@@ -75,8 +75,7 @@ std::string axes_svg(const Axis& x, const Axis& y, const ChartOptions& options) 
   for (double tick : x.ticks) {
     const double at = x.place(tick);
     out += line("axis", at, kHeight - kBottom, at, kHeight - kBottom + 4);
-    out += label(tick == x.ticks.back() ? "end" : "middle", tick == x.ticks.back() ? kWidth - kRight : at,
-                 kHeight - kBottom + 16, tick_text(tick));
+    out += label("middle", at, kHeight - kBottom + 16, tick_text(tick));
   }
   return out + label("middle", (kLeft + kWidth - kRight) / 2, kHeight - 4, options.x_label);
 }
@@ -139,17 +138,21 @@ std::vector<double> nice_ticks(double low, double high, int count) {
 std::vector<double> log_ticks(double low, double high) {
   const int first = static_cast<int>(std::floor(std::log10(low) + 1e-9));
   const int last = std::max(first + 1, static_cast<int>(std::ceil(std::log10(high) - 1e-9)));
-  const int every = std::max(1, (last - first + 5) / 6);
   std::vector<double> ticks;
-  for (int p = first; p < last; p += every) {
-    ticks.push_back(std::pow(10.0, p));
-    if (last - first < 2) {
-      ticks.push_back(2 * std::pow(10.0, p));
-      ticks.push_back(5 * std::pow(10.0, p));
-    }
+  if (high > 200 * low) {
+    const int every = (last - first + 5) / 6;
+    for (int p = first; p < last + every; p += every) ticks.push_back(std::pow(10.0, p));
+    return ticks;
   }
-  ticks.push_back(std::pow(10.0, last));
-  return ticks;
+  for (int p = first; p <= last; ++p) {
+    for (const double lead : {1.0, 2.0, 5.0}) ticks.push_back(lead * std::pow(10.0, p));
+  }
+  // Only the innermost of those that still enclose the bounds.
+  const auto above = std::find_if(ticks.begin(), ticks.end(), [&](double t) { return t > low * (1 + 1e-9); });
+  const auto begin = above == ticks.begin() ? above : above - 1;
+  auto end = std::find_if(begin + 1, ticks.end(), [&](double t) { return t >= high * (1 - 1e-9); });
+  if (end == ticks.end()) --end;
+  return {begin, end + 1};
 }
 
 std::string tick_text(double value) {

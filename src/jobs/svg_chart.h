@@ -12,9 +12,9 @@ struct Series {
 };
 
 struct ChartOptions {
-  std::string title;
+  std::string title = {};
   std::string x_label = "step";
-  std::string y_label;  // a unit
+  std::string y_label = {};  // a unit
   bool log_y = false;
   bool from_zero = false;  // the y axis starts at 0 (linear axes)
   bool dots = false;       // a mark at every point: few points, or points that are measurements of their own
@@ -24,7 +24,8 @@ struct ChartOptions {
 // about `count` of them, at least two. Equal or swapped bounds are widened. REQUIRES: finite bounds.
 std::vector<double> nice_ticks(double low, double high, int count = 5);
 
-// Powers of ten that enclose [low, high]; with 2 and 5 between where there are fewer than three. REQUIRES: 0 < low <=
+// Enclose [low, high]: 1, 2 and 5 times powers of ten up to a ratio of 200, above that at most seven powers.
+// REQUIRES: 0 < low <= high, finite.
 // high.
 std::vector<double> log_ticks(double low, double high);
 

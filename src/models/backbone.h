@@ -16,7 +16,8 @@ struct Features {
 // Turns an image into feature maps of falling resolution. Parameter names follow torchvision.
 class Backbone : public torch::nn::Module {
  public:
-  // images (B,3,H,W), H and W multiples of the last stride -> one (B,channels,H/stride,W/stride) per entry of outputs().
+  // images (B,3,H,W), H and W multiples of the last stride -> one (B,channels,H/stride,W/stride) per entry of
+  // outputs().
   virtual std::vector<at::Tensor> forward(const at::Tensor& images) = 0;
 
   // Strides 4, 8, 16, 32, in this order.

@@ -13,8 +13,9 @@ struct Cost {
   double gflops = 0;            // 1e9 operations of one image's forward
 };
 
-// Runs the model once, in eval mode, on an image of this size and counts as fvcore does: one operation per multiply-add of a
-// convolution (its bias is free) and two per element of a batch norm; nothing for the rest. Leaves the mode as it was.
+// Runs the model once, in eval mode, on an image of this size and counts as fvcore does: one operation per multiply-add
+// of a convolution (its bias is free) and two per element of a batch norm; nothing for the rest. Leaves the mode as it
+// was.
 Cost cost_of(Detector& model, int width, int height);
 
 struct ZooRow {

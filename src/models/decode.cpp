@@ -14,7 +14,9 @@ struct Peak {
 };
 
 // Falling score; equal ones in the order of their index, so that the result is the same everywhere.
-bool before(const Peak& a, const Peak& b) { return a.score != b.score ? a.score > b.score : a.index < b.index; }
+bool before(const Peak& a, const Peak& b) {
+  return a.score != b.score ? a.score > b.score : a.index < b.index;
+}
 
 // heat: the kept peaks (C,H,W) of one image, row-major.
 std::vector<Peak> strongest(const float* heat, std::int64_t count, const DecodeOptions& options) {
@@ -28,7 +30,9 @@ std::vector<Peak> strongest(const float* heat, std::int64_t count, const DecodeO
   return peaks;
 }
 
-at::Tensor on_cpu(const at::Tensor& tensor) { return tensor.to(at::kCPU, at::kFloat).contiguous(); }
+at::Tensor on_cpu(const at::Tensor& tensor) {
+  return tensor.to(at::kCPU, at::kFloat).contiguous();
+}
 
 }  // namespace
 

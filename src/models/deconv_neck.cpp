@@ -1,44 +1,14 @@
 #include "models/deconv_neck.h"
 
-#include <torch/nn/modules/batchnorm.h>
 #include <torch/nn/modules/container/modulelist.h>
-#include <torch/nn/modules/conv.h>
 #include <torch/utils.h>
 
-#include <cmath>
+#include <algorithm>
 
 namespace conclave {
 namespace {
 
 namespace nn = torch::nn;
-
-class DeconvStage : public nn::Module {
- public:
-  // lateral_channels 0: no lateral connection.
-  DeconvStage(int in, int out, int lateral_channels) {
-    conv_ = register_module("conv", nn::Conv2d(nn::Conv2dOptions(in, out, 3).padding(1)));
-    bn_ = register_module("bn", nn::BatchNorm2d(out));
-    const auto doubling = nn::ConvTranspose2dOptions(out, out, 4).stride(2).padding(1).bias(false);
-    up_ = register_module("up", nn::ConvTranspose2d(doubling));
-    up_bn_ = register_module("up_bn", nn::BatchNorm2d(out));
-    if (lateral_channels > 0) {
-      lateral_ = register_module("lateral", nn::Conv2d(nn::Conv2dOptions(lateral_channels, out, 1).bias(false)));
-      lateral_bn_ = register_module("lateral_bn", nn::BatchNorm2d(out));
-    }
-  }
-
-  at::Tensor forward(const at::Tensor& x, const at::Tensor& lateral) {
-    at::Tensor y = bn_(conv_(x)).relu_();
-    y = up_bn_(up_(y));
-    if (!lateral_.is_empty()) y += lateral_bn_(lateral_(lateral));
-    return y.relu_();
-  }
-
- private:
-  nn::Conv2d conv_ = nullptr, lateral_ = nullptr;
-  nn::ConvTranspose2d up_ = nullptr;
-  nn::BatchNorm2d bn_ = nullptr, up_bn_ = nullptr, lateral_bn_ = nullptr;
-};
 
 class DeconvNeck : public Neck {
  public:
@@ -70,7 +40,27 @@ class DeconvNeck : public Neck {
 
 }  // namespace
 
-std::shared_ptr<Neck> make_deconv_neck(const std::vector<Features>& inputs, const std::array<int, 3>& channels, bool skip) {
+DeconvStage::DeconvStage(int in, int out, int lateral_channels) {
+  conv_ = register_module("conv", nn::Conv2d(nn::Conv2dOptions(in, out, 3).padding(1)));
+  bn_ = register_module("bn", nn::BatchNorm2d(out));
+  const auto doubling = nn::ConvTranspose2dOptions(out, out, 4).stride(2).padding(1).bias(false);
+  up_ = register_module("up", nn::ConvTranspose2d(doubling));
+  up_bn_ = register_module("up_bn", nn::BatchNorm2d(out));
+  if (lateral_channels > 0) {
+    lateral_ = register_module("lateral", nn::Conv2d(nn::Conv2dOptions(lateral_channels, out, 1).bias(false)));
+    lateral_bn_ = register_module("lateral_bn", nn::BatchNorm2d(out));
+  }
+}
+
+at::Tensor DeconvStage::forward(const at::Tensor& x, const at::Tensor& lateral) {
+  at::Tensor y = bn_(conv_(x)).relu_();
+  y = up_bn_(up_(y));
+  if (!lateral_.is_empty()) y += lateral_bn_(lateral_(lateral));
+  return y.relu_();
+}
+
+std::shared_ptr<Neck> make_deconv_neck(const std::vector<Features>& inputs, const std::array<int, 3>& channels,
+                                       bool skip) {
   return std::make_shared<DeconvNeck>(inputs, channels, skip);
 }
 

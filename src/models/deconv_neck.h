@@ -1,5 +1,8 @@
 #pragma once
 
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/conv.h>
+
 #include <array>
 #include <memory>
 
@@ -7,11 +10,27 @@
 
 namespace conclave {
 
-// The upsampling half of CenterNet (Zhou et al. 2019, after Xiao et al. 2018), with plain convolutions: three stages of
+// One stage of the upsampling half of CenterNet (Zhou et al. 2019, after Xiao et al. 2018), with plain convolutions:
 //   conv 3x3 (bias) -> BN -> ReLU -> deconv 4x4, stride 2 -> BN [+ lateral] -> ReLU,
-// "stages.N.{conv,bn,up,up_bn}". With `skip`, the backbone's map of the same resolution is added before the last ReLU, through a
-// 1x1 convolution and BN ("stages.N.{lateral,lateral_bn}"), as in feature pyramids (Lin et al. 2017).
-std::shared_ptr<Neck> make_deconv_neck(const std::vector<Features>& inputs, const std::array<int, 3>& channels, bool skip);
+// named conv, bn, up, up_bn. The lateral is a 1x1 convolution and BN (lateral, lateral_bn) of a map of the output's
+// resolution, as in feature pyramids (Lin et al. 2017).
+class DeconvStage : public torch::nn::Module {
+ public:
+  // lateral_channels 0: no lateral connection.
+  DeconvStage(int in, int out, int lateral_channels);
+
+  // x (B,in,h,w), lateral (B,lateral_channels,2h,2w), not looked at without the connection -> (B,out,2h,2w).
+  at::Tensor forward(const at::Tensor& x, const at::Tensor& lateral);
+
+ private:
+  torch::nn::Conv2d conv_ = nullptr, lateral_ = nullptr;
+  torch::nn::ConvTranspose2d up_ = nullptr;
+  torch::nn::BatchNorm2d bn_ = nullptr, up_bn_ = nullptr, lateral_bn_ = nullptr;
+};
+
+// Three stages, "stages.0" to "stages.2". With `skip`, each takes the backbone's map of its output's stride as lateral.
+std::shared_ptr<Neck> make_deconv_neck(const std::vector<Features>& inputs, const std::array<int, 3>& channels,
+                                       bool skip);
 
 // Sets a transposed convolution's kernel (in,out,k,k), in = out, to bilinear upsampling of each channel by itself.
 void bilinear_(at::Tensor& kernel);

@@ -57,9 +57,13 @@ at::Tensor normalise(const at::Tensor& rgb, const ModelSpec& spec) {
     throw Error("expected (B,H,W,3) or (H,W,3) uint8 pixels", "normalise");
   const at::Tensor pixels = (single ? rgb.unsqueeze(0) : rgb).permute({0, 3, 1, 2});
   const auto per_channel = [&](const std::array<float, 3>& values) {
-    return at::tensor(at::ArrayRef<float>(values.data(), values.size()), at::kFloat).to(rgb.device()).view({1, 3, 1, 1});
+    return at::tensor(at::ArrayRef<float>(values.data(), values.size()), at::kFloat)
+        .to(rgb.device())
+        .view({1, 3, 1, 1});
   };
-  return pixels.to(at::kFloat, false, false, at::MemoryFormat::Contiguous).sub_(per_channel(spec.mean)).div_(per_channel(spec.std));
+  return pixels.to(at::kFloat, false, false, at::MemoryFormat::Contiguous)
+      .sub_(per_channel(spec.mean))
+      .div_(per_channel(spec.std));
 }
 
 }  // namespace conclave

@@ -1,10 +1,9 @@
 #include "models/resnet.h"
 
+#include <ATen/ATen.h>
 #include <torch/nn/modules/batchnorm.h>
 #include <torch/nn/modules/container/sequential.h>
 #include <torch/nn/modules/conv.h>
-
-#include <ATen/ATen.h>
 
 #include <array>
 

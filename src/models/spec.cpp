@@ -21,7 +21,8 @@ std::string join(const Numbers& numbers) {
   std::string text;
   for (const auto number : numbers) {
     char digits[32];
-    const auto end = std::to_chars(std::begin(digits), std::end(digits), number).ptr;  // shortest that reads back the same
+    const auto end =
+        std::to_chars(std::begin(digits), std::end(digits), number).ptr;  // shortest that reads back the same
     if (!text.empty()) text += ',';
     text.append(digits, end);
   }

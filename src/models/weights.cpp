@@ -21,8 +21,8 @@ struct TypePair {
 };
 
 constexpr TypePair kTypes[] = {
-    {DType::kBool, at::kBool}, {DType::kU8, at::kByte},   {DType::kI8, at::kChar},      {DType::kI16, at::kShort},
-    {DType::kI32, at::kInt},   {DType::kI64, at::kLong},  {DType::kF16, at::kHalf},     {DType::kBF16, at::kBFloat16},
+    {DType::kBool, at::kBool}, {DType::kU8, at::kByte},    {DType::kI8, at::kChar},  {DType::kI16, at::kShort},
+    {DType::kI32, at::kInt},   {DType::kI64, at::kLong},   {DType::kF16, at::kHalf}, {DType::kBF16, at::kBFloat16},
     {DType::kF32, at::kFloat}, {DType::kF64, at::kDouble},
 };
 
@@ -89,7 +89,8 @@ void check_size(const ModelSpec& spec, const TensorFile& file) {
 
 void check_finite(const TensorMap& state, const std::string& where) {
   for (const auto& [name, tensor] : state) {
-    if (!at::isfinite(tensor).all().item<bool>()) throw Error("tensor " + name + " has values that are not finite", where);
+    if (!at::isfinite(tensor).all().item<bool>())
+      throw Error("tensor " + name + " has values that are not finite", where);
   }
 }
 
@@ -98,15 +99,17 @@ void check_finite(const TensorMap& state, const std::string& where) {
 TensorView view_of(const at::Tensor& tensor) {
   const auto* pair = std::find_if(std::begin(kTypes), std::end(kTypes),
                                   [&](const TypePair& type) { return type.torch == tensor.scalar_type(); });
-  if (pair == std::end(kTypes)) throw Error(std::string("can't store tensors of type ") + toString(tensor.scalar_type()));
+  if (pair == std::end(kTypes))
+    throw Error(std::string("can't store tensors of type ") + toString(tensor.scalar_type()));
   if (!tensor.is_contiguous() || !tensor.is_cpu()) throw Error("view_of takes contiguous CPU tensors");
-  return {pair->file, tensor.sizes().vec(),
+  return {pair->file,
+          tensor.sizes().vec(),
           {static_cast<const std::byte*>(tensor.const_data_ptr()), static_cast<std::size_t>(tensor.nbytes())}};
 }
 
 at::Tensor tensor_from(const TensorView& view) {
-  const auto* pair = std::find_if(std::begin(kTypes), std::end(kTypes),
-                                  [&](const TypePair& type) { return type.file == view.dtype; });
+  const auto* pair =
+      std::find_if(std::begin(kTypes), std::end(kTypes), [&](const TypePair& type) { return type.file == view.dtype; });
   at::Tensor tensor = at::empty(view.shape, pair->torch);
   std::copy(view.bytes.begin(), view.bytes.end(), static_cast<std::byte*>(tensor.mutable_data_ptr()));
   return tensor;

@@ -15,7 +15,8 @@ const Entry& find(const std::vector<Entry>& table, const std::string& name, cons
   std::string known;
   for (const Entry& entry : table) {
     if (entry.name == name) return entry;
-    known += (known.empty() ? "" : ", ") + entry.name;
+    if (!known.empty()) known += ", ";
+    known += entry.name;
   }
   throw Error(std::string("unknown ") + kind + " '" + name + "'", {}, "known: " + known);
 }
@@ -38,8 +39,12 @@ const std::vector<NeckEntry>& necks() {
   return table;
 }
 
-const BackboneEntry& find_backbone(const std::string& name) { return find(backbones(), name, "backbone"); }
-const NeckEntry& find_neck(const std::string& name) { return find(necks(), name, "neck"); }
+const BackboneEntry& find_backbone(const std::string& name) {
+  return find(backbones(), name, "backbone");
+}
+const NeckEntry& find_neck(const std::string& name) {
+  return find(necks(), name, "neck");
+}
 
 void check_architecture(const Architecture& architecture, const std::string& where) {
   try {
@@ -51,7 +56,8 @@ void check_architecture(const Architecture& architecture, const std::string& whe
   }
   const auto require = [&](const char* name, int value, int most) {
     if (value >= 1 && value <= most) return;
-    throw Error(std::string(name) + " is " + std::to_string(value) + "; it must be 1 to " + std::to_string(most), where);
+    throw Error(std::string(name) + " is " + std::to_string(value) + "; it must be 1 to " + std::to_string(most),
+                where);
   };
   require("width", architecture.width, kLargestWidth);
   for (const int channels : architecture.neck_channels) require("neck_channels", channels, kMostChannels);
@@ -59,10 +65,11 @@ void check_architecture(const Architecture& architecture, const std::string& whe
 }
 
 std::string describe(const Architecture& architecture) {
-  std::string text = architecture.backbone + ", width " + std::to_string(architecture.width) + ", neck " + architecture.neck;
+  std::string text =
+      architecture.backbone + ", width " + std::to_string(architecture.width) + ", neck " + architecture.neck;
   const char* separator = " ";
   for (const int channels : architecture.neck_channels) {
-    text += separator + std::to_string(channels);
+    text.append(separator).append(std::to_string(channels));
     separator = "-";
   }
   if (architecture.skip) text += ", skip";

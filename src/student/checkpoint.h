@@ -9,9 +9,9 @@ namespace conclave {
 
 // Everything that a training needs to go on bit-identically. Random state is counter-based: the step is all of it.
 struct Checkpoint {
-  std::int64_t step = 0;    // optimizer steps done
-  double best = -1;         // best validation AP so far
-  TensorMap tensors;        // "model/…", "ema/…", "optimizer/…"
+  std::int64_t step = 0;                        // optimizer steps done
+  double best = -1;                             // best validation AP so far
+  TensorMap tensors;                            // "model/…", "ema/…", "optimizer/…"
   std::map<std::string, std::string> metadata;  // config hash and the like
 };
 

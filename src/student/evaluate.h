@@ -1,5 +1,7 @@
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
+#include <string>
 #include <vector>
 
 #include "core/detection.h"
@@ -18,8 +20,19 @@ struct EvaluateOptions {
   DecodeOptions decode;
 };
 
-// Detections on the plain views of every image, boxes in pixels of the original image, clipped to it.
+// Detections on the plain views of every image, boxes in pixels of the original image, clipped to it. Moves the model
+// to the device and leaves it there, in the mode (training or not) that it was in. Throws Error: an image can't be
+// read; Exit::kInterrupted when stop_requested().
 std::vector<std::vector<Detection>> detect(Detector& model, const Dataset& dataset, const ViewOptions& views,
                                            const EvaluateOptions& options);
+
+// COCO AP over the classes that the set labels. REQUIRES: the model's classes are the set's.
+ApResult evaluate_detector(Detector& model, const Dataset& dataset, const ViewOptions& views,
+                           const EvaluateOptions& options);
+
+// {"ap", "ap50", "ap75", "ap_small", ..., "ar_large"}, in [0,1], -1 without ground truth.
+nlohmann::ordered_json ap_json(const ApSummary& summary);
+// {"set", "images", the numbers over all classes, "per_class": {name: numbers}} for the labelled classes.
+nlohmann::ordered_json ap_json(const ApResult& result, const Dataset& dataset);
 
 }  // namespace conclave

@@ -13,18 +13,18 @@
 namespace conclave {
 
 struct OptimizerOptions {
-  std::string type = "adamw";   // adamw or sgd
-  double lr = 2e-3;             // peak learning rate
-  double weight_decay = 1e-4;   // not applied to biases and normalisation
-  double momentum = 0.9;        // sgd
+  std::string type = "adamw";         // adamw or sgd
+  double lr = 2e-3;                   // peak learning rate
+  double weight_decay = 1e-4;         // not applied to biases and normalisation
+  double momentum = 0.9;              // sgd
   double beta1 = 0.9, beta2 = 0.999;  // adamw
-  double clip = 10.0;           // largest gradient norm; 0: no clipping
+  double clip = 10.0;                 // largest gradient norm; 0: no clipping
 };
 
 struct ScheduleOptions {
-  int steps = 1000;             // optimizer steps of the whole training
-  int warmup = 100;             // steps of linear warm-up
-  std::string type = "cosine";  // cosine (to 0), step or constant
+  int steps = 1000;                             // optimizer steps of the whole training
+  int warmup = 100;                             // steps of linear warm-up
+  std::string type = "cosine";                  // cosine (to 0), step or constant
   std::vector<double> milestones = {0.7, 0.9};  // step: shares of the training at which the rate is divided by 10
 };
 
@@ -32,18 +32,18 @@ struct TrainOptions {
   int batch = 8;
   OptimizerOptions optimizer;
   ScheduleOptions schedule;
-  double ema = 0.0;             // decay of the averaged weights per step (0.998, say); 0: off
-  bool bf16 = true;             // bfloat16 autocast
-  bool channels_last = true;    // memory format
-  std::string device = "cpu";   // cpu, cuda or cuda:N
-  int threads = 0;              // intra-op threads of the student; 0: all cores
+  double ema = 0.0;            // decay of the averaged weights per step (0.998, say); 0: off
+  bool bf16 = true;            // bfloat16 autocast
+  bool channels_last = true;   // memory format
+  std::string device = "cpu";  // cpu, cuda or cuda:N
+  int threads = 0;             // intra-op threads of the student; 0: all cores
   int loader_threads = 1;
-  int window = 64;              // views in flight
-  int eval_every = 0;           // steps between evaluations on the validation set; 0: at the end only
+  int window = 64;     // views in flight
+  int eval_every = 0;  // steps between evaluations on the validation set; 0: at the end only
   int eval_batch = 16;
-  int checkpoint_every = 200;   // steps
-  int log_every = 20;           // steps
-  std::string init;             // weights to start from (the backbone and neck of another detector); empty: fresh
+  int checkpoint_every = 200;  // steps
+  int log_every = 20;          // steps
+  std::string init;            // weights to start from (the backbone and neck of another detector); empty: fresh
 };
 
 // One teacher of a run.
@@ -51,27 +51,28 @@ struct TeacherOptions {
   std::string name;
   std::string weights;               // safetensors file; may be empty when its workers come from outside
   std::vector<std::string> classes;  // of the weights, in channel order; empty: as the weights say
-  std::vector<std::pair<std::string, std::string>> map;  // teacher class -> student class; unnamed ones map to themselves
-  double weight = 1.0;               // for merge: weighted
-  int workers = 1;                   // local processes that distill starts
+  std::vector<std::pair<std::string, std::string>>
+      map;              // teacher class -> student class; unnamed ones map to themselves
+  double weight = 1.0;  // for merge: weighted
+  int workers = 1;      // local processes that distill starts
   EngineOptions engine;
 };
 
 struct ServiceOptions {
-  std::string source = "remote";     // remote: worker processes over ZeroMQ; local: teachers in the trainer's process
-  bool spawn = true;                 // start the teachers' local workers; false: they come from outside
+  std::string source = "remote";  // remote: worker processes over ZeroMQ; local: teachers in the trainer's process
+  bool spawn = true;              // start the teachers' local workers; false: they come from outside
   RemoteOptions remote;
 };
 
 // A whole run, as train and distill read it.
 struct RunOptions {
-  std::string run;                   // output folder
+  std::string run;  // output folder
   std::uint64_t seed = 0;
   std::vector<std::string> classes;
-  ModelSpec model;                   // architecture, input size, normalisation; classes are filled in
+  ModelSpec model;  // architecture, input size, normalisation; classes are filled in
   ViewOptions views;
-  std::vector<DatasetOptions> train; // sets to learn from
-  DatasetOptions val, test;          // fully labelled; name empty: none
+  std::vector<DatasetOptions> train;  // sets to learn from
+  DatasetOptions val, test;           // fully labelled; name empty: none
   TrainOptions training;
   FusionOptions fusion;
   std::vector<TeacherOptions> teachers;

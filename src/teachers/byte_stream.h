@@ -39,8 +39,8 @@ class ByteWriter {
   std::string bytes_;
 };
 
-// Reads what ByteWriter wrote. Every read past the end throws Error (where = `what`); nothing is ever allocated before the
-// bytes for it are known to be there. The bytes must outlive the reader.
+// Reads what ByteWriter wrote. Every read past the end throws Error (where = `what`); nothing is ever allocated before
+// the bytes for it are known to be there. The bytes must outlive the reader.
 class ByteReader {
  public:
   ByteReader(std::string_view bytes, const char* what) : bytes_(bytes), what_(what) {}
@@ -88,7 +88,8 @@ class ByteReader {
   std::uint64_t fixed(std::size_t n) {
     need(n);
     std::uint64_t v = 0;
-    for (std::size_t i = 0; i < n; ++i) v |= static_cast<std::uint64_t>(static_cast<std::uint8_t>(bytes_[at_ + i])) << (8 * i);
+    for (std::size_t i = 0; i < n; ++i)
+      v |= static_cast<std::uint64_t>(static_cast<std::uint8_t>(bytes_[at_ + i])) << (8 * i);
     at_ += n;
     return v;
   }

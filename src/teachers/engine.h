@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -18,7 +20,8 @@ class Engine {
   Engine(const std::filesystem::path& weights, const EngineOptions& options);
 
   // Views of one size (H,W multiples of 32; may differ from the size that the model was trained at).
-  // Float32 CPU tensors, contiguous, no graph. Throws Error (where = the teacher's file) for a non-finite output.
+  // Float32 CPU tensors, contiguous, no graph. On CPU the answer to a view does not depend on the others in the call.
+  // Throws Error (where = the teacher's file) for a non-finite output.
   HeadOutputs run(const std::vector<View>& views);
 
   const ModelSpec& spec() const { return model_->spec(); }
@@ -26,6 +29,8 @@ class Engine {
   const EngineOptions& options() const { return options_; }
 
  private:
+  HeadOutputs run_batch(std::span<const View> views, std::size_t size);  // the last view is repeated up to `size`
+
   std::string where_;
   EngineOptions options_;
   std::shared_ptr<Detector> model_;

@@ -5,8 +5,8 @@
 
 namespace conclave {
 
-// How a teacher computes. Part of its answer: fp32 convolutions differ between one thread and two, so a worker announces
-// these in its hello and the trainer refuses another setting than its own.
+// How a teacher computes. Part of its answer: fp32 convolutions differ between one thread and two, so a worker
+// announces these in its hello and the trainer refuses another setting than its own.
 struct EngineOptions {
   int threads = 1;  // intra-op threads
   bool bf16 = false;

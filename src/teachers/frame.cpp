@@ -34,7 +34,8 @@ ByteWriter start(Type type) {
 }
 
 void write_text(ByteWriter& out, const std::string& text, std::size_t limit, const char* field) {
-  if (text.size() > limit) throw Error(std::string(field) + " is longer than " + std::to_string(limit) + " bytes", text.substr(0, 200));
+  if (text.size() > limit)
+    throw Error(std::string(field) + " is longer than " + std::to_string(limit) + " bytes", text.substr(0, 200));
   out.u16(static_cast<std::uint16_t>(text.size()));
   out.bytes(text);
 }
@@ -65,7 +66,8 @@ std::string read_text(ByteReader& in, std::size_t limit, bool lines = false) {
 
 int read_int(std::uint32_t value, int low, int high, ByteReader& in, const char* field) {
   if (value < static_cast<std::uint32_t>(low) || value > static_cast<std::uint32_t>(high)) {
-    in.fail(std::string(field) + " " + std::to_string(value) + " is not in [" + std::to_string(low) + ", " + std::to_string(high) + "]");
+    in.fail(std::string(field) + " " + std::to_string(value) + " is not in [" + std::to_string(low) + ", " +
+            std::to_string(high) + "]");
   }
   return static_cast<int>(value);
 }
@@ -76,7 +78,9 @@ double read_double(ByteReader& in, double low, double high, const char* field) {
   return value;
 }
 
-bool read_bool(ByteReader& in) { return read_int(in.u8(), 0, 1, in, "a yes or no") == 1; }
+bool read_bool(ByteReader& in) {
+  return read_int(in.u8(), 0, 1, in, "a yes or no") == 1;
+}
 
 Hello parse_hello(ByteReader& in) {
   Hello hello;
@@ -157,16 +161,26 @@ Failure parse_failure(ByteReader& in) {
 
 Frame parse_body(Type type, ByteReader& in) {
   switch (type) {
-    case Type::kHello: return parse_hello(in);
-    case Type::kWelcome: return parse_welcome(in);
-    case Type::kRefusal: return Refusal{read_text(in, kReason, true)};
-    case Type::kCredit: return Credit{read_int(in.u16(), 1, kCapacity, in, "credit")};
-    case Type::kLease: return parse_lease(in);
-    case Type::kResult: return parse_result(in);
-    case Type::kFailure: return parse_failure(in);
-    case Type::kHeartbeat: return Heartbeat{};
-    case Type::kGoodbye: return Goodbye{};
-    case Type::kStranger: return Stranger{};
+    case Type::kHello:
+      return parse_hello(in);
+    case Type::kWelcome:
+      return parse_welcome(in);
+    case Type::kRefusal:
+      return Refusal{read_text(in, kReason, true)};
+    case Type::kCredit:
+      return Credit{read_int(in.u16(), 1, kCapacity, in, "credit")};
+    case Type::kLease:
+      return parse_lease(in);
+    case Type::kResult:
+      return parse_result(in);
+    case Type::kFailure:
+      return parse_failure(in);
+    case Type::kHeartbeat:
+      return Heartbeat{};
+    case Type::kGoodbye:
+      return Goodbye{};
+    case Type::kStranger:
+      return Stranger{};
   }
   in.fail("unknown type " + std::to_string(static_cast<int>(type)));
 }
@@ -248,7 +262,8 @@ std::string encode(const Result& result) {
   out.u64(result.token);
   out.u16(static_cast<std::uint16_t>(result.records.size()));
   for (const std::string& record : result.records) {
-    if (record.size() > std::numeric_limits<std::uint32_t>::max()) throw Error("a record is longer than 4 GiB", "frame");
+    if (record.size() > std::numeric_limits<std::uint32_t>::max())
+      throw Error("a record is longer than 4 GiB", "frame");
     out.u32(static_cast<std::uint32_t>(record.size()));
     out.bytes(record);
   }
@@ -264,9 +279,15 @@ std::string encode(const Failure& failure) {
   return out.take();
 }
 
-std::string encode(const Heartbeat&) { return start(Type::kHeartbeat).take(); }
-std::string encode(const Goodbye&) { return start(Type::kGoodbye).take(); }
-std::string encode(const Stranger&) { return start(Type::kStranger).take(); }
+std::string encode(const Heartbeat&) {
+  return start(Type::kHeartbeat).take();
+}
+std::string encode(const Goodbye&) {
+  return start(Type::kGoodbye).take();
+}
+std::string encode(const Stranger&) {
+  return start(Type::kStranger).take();
+}
 
 Frame parse_frame(std::string_view bytes) {
   ByteReader in(bytes, "frame");

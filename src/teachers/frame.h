@@ -14,21 +14,22 @@
 
 namespace conclave {
 
-// The messages between a trainer (ROUTER) and its workers (DEALER), one ZeroMQ part each. PROTOCOL.md specifies every byte
-// and the order of calls. The magic, the version, the type and the whole of Refusal stay as they are in every version.
+// The messages between a trainer (ROUTER) and its workers (DEALER), one ZeroMQ part each. PROTOCOL.md specifies every
+// byte and the order of calls. The magic, the version, the type and the whole of Refusal stay as they are in every
+// version.
 inline constexpr std::string_view kFrameMagic = "CNCL";
 inline constexpr std::uint16_t kProtocolVersion = 1;
 
 namespace frame_limits {
-inline constexpr std::size_t kName = 256;       // bytes of a teacher's, class's or worker's name, or of a hash
-inline constexpr std::size_t kPath = 4096;      // bytes
-inline constexpr std::size_t kReason = 4096;    // bytes; longer ones are cut
+inline constexpr std::size_t kName = 256;     // bytes of a teacher's, class's or worker's name, or of a hash
+inline constexpr std::size_t kPath = 4096;    // bytes
+inline constexpr std::size_t kReason = 4096;  // bytes; longer ones are cut
 inline constexpr std::size_t kClasses = 1024;
-inline constexpr int kViews = 256;              // in one lease
-inline constexpr int kCapacity = 64;            // leases held by one worker
+inline constexpr int kViews = 256;    // in one lease
+inline constexpr int kCapacity = 64;  // leases held by one worker
 inline constexpr int kThreads = 1024;
-inline constexpr int kImageSide = 1 << 20;      // pixels
-inline constexpr int kViewSide = 16384;         // pixels; a multiple of 32
+inline constexpr int kImageSide = 1 << 20;  // pixels
+inline constexpr int kViewSide = 16384;     // pixels; a multiple of 32
 inline constexpr double kSeconds = 1e6;
 }  // namespace frame_limits
 
@@ -36,11 +37,11 @@ inline constexpr double kSeconds = 1e6;
 struct Hello {
   std::uint64_t instance = 0;  // random, of one run_worker(); a second hello of it replaces the first
   std::string teacher;
-  std::string hash;            // of the weights
+  std::string hash;  // of the weights
   std::vector<std::string> classes;
-  EngineOptions engine;        // the device does not travel
+  EngineOptions engine;  // the device does not travel
   int capacity = 1;
-  std::string worker;          // for people: host and process
+  std::string worker;  // for people: host and process
 
   bool operator==(const Hello&) const = default;
 };
@@ -110,7 +111,8 @@ struct OtherVersion {
   bool operator==(const OtherVersion&) const = default;
 };
 
-using Frame = std::variant<Hello, Welcome, Refusal, Credit, Lease, Result, Failure, Heartbeat, Goodbye, Stranger, OtherVersion>;
+using Frame =
+    std::variant<Hello, Welcome, Refusal, Credit, Lease, Result, Failure, Heartbeat, Goodbye, Stranger, OtherVersion>;
 
 // Throws Error for a field beyond its limit (a path too long), except for reasons, which are cut.
 std::string encode(const Hello& frame);
@@ -124,8 +126,8 @@ std::string encode(const Heartbeat& frame);
 std::string encode(const Goodbye& frame);
 std::string encode(const Stranger& frame);
 
-// Strict: a frame that is accepted encodes to the same bytes again (other versions aside). Throws Error (where = "frame")
-// for anything else. Takes memory in proportion to the bytes given.
+// Strict: a frame that is accepted encodes to the same bytes again (other versions aside). Throws Error (where =
+// "frame") for anything else. Takes memory in proportion to the bytes given.
 Frame parse_frame(std::string_view bytes);
 
 }  // namespace conclave

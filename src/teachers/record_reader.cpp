@@ -40,7 +40,8 @@ std::uint16_t read_half(ByteReader& in) {
 
 SoftTargets read_record(std::string_view bytes) {
   ByteReader in(bytes, "record");
-  if (bytes.size() < record::kHeaderBytes + record::kTrailerBytes) in.fail("cut short at byte " + std::to_string(bytes.size()));
+  if (bytes.size() < record::kHeaderBytes + record::kTrailerBytes)
+    in.fail("cut short at byte " + std::to_string(bytes.size()));
   if (in.bytes(record::kMagic.size()) != record::kMagic) in.fail("not a soft-target record");
   if (const int version = in.u8(); version != record::kVersion) {
     in.fail("version " + std::to_string(version) + ", this program reads version " + std::to_string(record::kVersion));
@@ -56,8 +57,8 @@ SoftTargets read_record(std::string_view bytes) {
   SoftTargets targets;
   targets.height = in.u16();
   targets.width = in.u16();
-  if (targets.height < 1 || targets.width < 1 || targets.height > record::kMaxSide || targets.width > record::kMaxSide ||
-      targets.height * targets.width > record::kMaxCells) {
+  if (targets.height < 1 || targets.width < 1 || targets.height > record::kMaxSide ||
+      targets.width > record::kMaxSide || targets.height * targets.width > record::kMaxCells) {
     in.fail("a grid of " + std::to_string(targets.width) + "x" + std::to_string(targets.height) + " cells");
   }
   if (channels > record::kMaxChannels) in.fail("too many channels");

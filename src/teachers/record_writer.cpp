@@ -9,7 +9,9 @@
 namespace conclave {
 namespace {
 
-[[noreturn]] void refuse(const std::string& why) { throw Error(why, "soft targets"); }
+[[noreturn]] void refuse(const std::string& why) {
+  throw Error(why, "soft targets");
+}
 
 // Cells as runs of neighbours: varint(2 * gap + long), then varint(length - 2) when long. See PROTOCOL.md.
 void write_cells(ByteWriter& out, const std::vector<std::uint32_t>& cells, std::uint32_t limit) {
@@ -36,8 +38,8 @@ void write_half(ByteWriter& out, std::uint16_t half) {
 }  // namespace
 
 std::string write_record(const SoftTargets& targets) {
-  if (targets.height < 1 || targets.width < 1 || targets.height > record::kMaxSide || targets.width > record::kMaxSide ||
-      targets.height * targets.width > record::kMaxCells) {
+  if (targets.height < 1 || targets.width < 1 || targets.height > record::kMaxSide ||
+      targets.width > record::kMaxSide || targets.height * targets.width > record::kMaxCells) {
     refuse("the grid is " + std::to_string(targets.width) + "x" + std::to_string(targets.height) + " cells");
   }
   if (targets.channels.size() > record::kMaxChannels) refuse("too many channels");

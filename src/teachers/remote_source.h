@@ -16,9 +16,9 @@ struct RemoteOptions {
   int lease_views = 4;                     // consecutive views in one lease
   double lease_seconds = 60;               // a lease not answered by then goes to another worker
   double heartbeat_seconds = 1;            // both ways; five missed: the peer is taken for dead
-  double stall_timeout = 600;              // a teacher without a worker for so long, while it is waited for: Exit::kStalled
-  double stall_notice = 60;                // while waiting, say so this often
-  std::size_t max_message = 64u << 20;     // bytes; larger frames end the connection
+  double stall_timeout = 600;  // a teacher without a worker for so long, while it is waited for: Exit::kStalled
+  double stall_notice = 60;    // while waiting, say so this often
+  std::size_t max_message = 64u << 20;  // bytes; larger frames end the connection
 };
 
 // A ROUTER socket on its own thread that leases views to workers (PROTOCOL.md) and joins their answers in order.

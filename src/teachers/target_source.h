@@ -17,11 +17,11 @@ struct TargetRequest {
 };
 
 struct SourceStats {
-  std::uint64_t views = 0;         // taken
-  std::uint64_t bytes = 0;         // of encoded records, all teachers
-  double wait_seconds = 0;         // spent blocked in take()
+  std::uint64_t views = 0;  // taken
+  std::uint64_t bytes = 0;  // of encoded records, all teachers
+  double wait_seconds = 0;  // spent blocked in take()
   std::vector<std::uint64_t> bytes_per_teacher;
-  std::vector<int> workers;        // connected now, per teacher (0s for a local source)
+  std::vector<int> workers;  // connected now, per teacher (0s for a local source)
   std::uint64_t leases_reissued = 0;
 };
 

@@ -16,8 +16,8 @@ struct JoinedView {
   std::vector<SoftTargets> targets;  // per teacher, in the run's order; empty without teachers
 };
 
-// The bounded set of views in flight: asked from the loader and the target source ahead of their use, joined by view and
-// released in sampler order, whatever the order in which answers arrive. Used from one thread.
+// The bounded set of views in flight: asked from the loader and the target source ahead of their use, joined by view
+// and released in sampler order, whatever the order in which answers arrive. Used from one thread.
 class Window {
  public:
   // `next_key` is the sampler: the next view, or nothing at the end. At most `capacity` views are in flight.

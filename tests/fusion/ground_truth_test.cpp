@@ -49,8 +49,8 @@ TEST(GroundTruth, RadiusMatchesTheReferenceTable) {
   for (std::int64_t o = 0; o < overlaps.size(0); ++o) {
     for (std::int64_t i = 0; i < box.size(0); ++i) {
       const double expected = radius[o][i].item<double>();
-      const double found = gaussian_radius(box[i][0].item<double>(), box[i][1].item<double>(),
-                                           overlaps[o].item<double>());
+      const double found =
+          gaussian_radius(box[i][0].item<double>(), box[i][1].item<double>(), overlaps[o].item<double>());
       // The reference is computed in float32 and subtracts nearly equal numbers.
       EXPECT_NEAR(found, expected, 1e-5 * std::max(1.0, box[i].sum().item<double>())) << o << " " << i;
     }
@@ -65,11 +65,11 @@ TEST(GroundTruth, GaussianHasTheReferencesShape) {
     while (static_cast<int>(gaussian_radius(side, side, 0.3)) < wanted) side += 0.25;
     const auto pixels = static_cast<float>(side * 4);
     const float centre = 4 * 50.5f;
-    const GroundTruth truth = make_ground_truth(
-        {{{{centre - pixels / 2, centre - pixels / 2, centre + pixels / 2, centre + pixels / 2}, 0}}}, 1, 101, 101, 0.3);
-    const at::Tensor patch = truth.heat[0][0]
-                                 .narrow(0, 50 - wanted, 2 * wanted + 1)
-                                 .narrow(1, 50 - wanted, 2 * wanted + 1);
+    const GroundTruth truth =
+        make_ground_truth({{{{centre - pixels / 2, centre - pixels / 2, centre + pixels / 2, centre + pixels / 2}, 0}}},
+                          1, 101, 101, 0.3);
+    const at::Tensor patch =
+        truth.heat[0][0].narrow(0, 50 - wanted, 2 * wanted + 1).narrow(1, 50 - wanted, 2 * wanted + 1);
     EXPECT_LT(largest_difference(patch, golden["gauss_r" + std::to_string(wanted)]), 1e-5);
     EXPECT_NEAR(truth.heat.sum().item<double>(), patch.sum().item<double>(), 1e-4) << "nothing outside the radius";
   }

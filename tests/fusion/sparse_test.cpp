@@ -18,7 +18,9 @@ HeadOutputs random_heads(int batch, int channels, int height, int width, std::ui
           torch::rand({batch, 2, height, width})};
 }
 
-at::Tensor as_half(const at::Tensor& x) { return x.to(at::kHalf).to(at::kFloat); }
+at::Tensor as_half(const at::Tensor& x) {
+  return x.to(at::kHalf).to(at::kFloat);
+}
 
 DenseTargets round_trip(const HeadOutputs& heads, const SparseOptions& options) {
   std::vector<SoftTargets> views;

@@ -1,0 +1,94 @@
+#include "datasets/split.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <unordered_set>
+
+#include "core/error.h"
+#include "core/random.h"
+#include "datasets/write_coco.h"
+
+namespace conclave {
+namespace {
+
+std::vector<SplitPart> parts_of(const SplitOptions& options, const CocoFile& file) {
+  if (!options.parts.empty()) return options.parts;
+  std::vector<SplitPart> parts;
+  for (const CocoCategory& category : file.categories) parts.push_back({category.name, {category.name}});
+  return parts;
+}
+
+void check_parts(const std::vector<SplitPart>& parts, const CocoFile& file, const std::string& where) {
+  std::unordered_set<std::string> names, categories;
+  std::string known;
+  for (const CocoCategory& category : file.categories) {
+    categories.insert(category.name);
+    known += (known.empty() ? "" : ", ") + category.name;
+  }
+  for (const SplitPart& part : parts) {
+    if (part.name.empty() || part.name.find('/') != std::string::npos) {
+      throw Error("a part can't be named \"" + part.name + "\"", where, "its name becomes a file name");
+    }
+    if (!names.insert(part.name).second) throw Error("two parts are named " + part.name, where);
+    for (const std::string& name : part.labelled) {
+      if (!categories.contains(name)) throw Error("part " + part.name + ": no category \"" + name + "\"", where, "known are " + known);
+    }
+  }
+  if (parts.size() > file.images.size()) {
+    throw Error(std::to_string(parts.size()) + " parts of " + std::to_string(file.images.size()) + " images", where);
+  }
+}
+
+// The part of each image.
+std::vector<std::size_t> deal(std::size_t images, std::size_t parts, std::uint64_t seed) {
+  std::vector<std::size_t> part_of(images);
+  const auto order = permutation(static_cast<std::uint32_t>(images), seed);
+  for (std::size_t i = 0; i < images; ++i) part_of[order[i]] = i * parts / images;
+  return part_of;
+}
+
+CocoFile part_file(const CocoFile& file, const std::vector<std::size_t>& part_of, std::size_t part,
+                   const std::vector<std::string>& labelled) {
+  CocoFile result;
+  std::unordered_set<std::int64_t> images, categories;
+  for (std::size_t i = 0; i < file.images.size(); ++i) {
+    if (part_of[i] != part) continue;
+    result.images.push_back(file.images[i]);
+    images.insert(file.images[i].id);
+  }
+  for (const CocoCategory& category : file.categories) {
+    if (std::find(labelled.begin(), labelled.end(), category.name) == labelled.end()) continue;
+    result.categories.push_back(category);
+    categories.insert(category.id);
+  }
+  for (const CocoAnnotation& a : file.annotations) {
+    if (images.contains(a.image_id) && categories.contains(a.category_id)) result.annotations.push_back(a);
+  }
+  return result;
+}
+
+}  // namespace
+
+std::vector<SplitResult> split_dataset(const SplitOptions& options) {
+  const CocoFile file = read_coco(options.annotations);
+  const std::vector<SplitPart> parts = parts_of(options, file);
+  check_parts(parts, file, options.annotations);
+  const auto part_of = deal(file.images.size(), parts.size(), options.seed);
+  std::error_code error;
+  std::filesystem::create_directories(options.folder, error);
+  if (error) throw Error("the folder can't be made: " + error.message(), options.folder);
+  std::vector<SplitResult> results;
+  for (std::size_t p = 0; p < parts.size(); ++p) {
+    const CocoFile part = part_file(file, part_of, p, parts[p].labelled);
+    const std::string path = (std::filesystem::path(options.folder) / (parts[p].name + ".json")).string();
+    const std::string origin = std::filesystem::path(options.annotations).filename().string();
+    write_coco(path, part,
+               {"part " + std::to_string(p + 1) + " of " + std::to_string(parts.size()) + " of " + origin + ", seed " +
+                    std::to_string(options.seed),
+                parts[p].labelled});
+    results.push_back({path, static_cast<int>(part.images.size()), static_cast<int>(part.annotations.size())});
+  }
+  return results;
+}
+
+}  // namespace conclave

@@ -1,0 +1,119 @@
+#include "student/checkpoint.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <vector>
+
+#include "core/error.h"
+#include "core/hash.h"
+#include "core/log.h"
+
+namespace conclave {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kPrefix = "step-";
+constexpr const char* kSuffix = ".safetensors";
+
+fs::path path_of(const fs::path& folder, std::int64_t step) {
+  char name[64];
+  std::snprintf(name, sizeof name, "%s%08lld%s", kPrefix, static_cast<long long>(step), kSuffix);
+  return folder / name;
+}
+
+// Checkpoints in the folder, newest first. What a killed process left aside ("….tmp-PID") is not among them.
+std::vector<fs::path> checkpoints_in(const fs::path& folder) {
+  std::vector<fs::path> paths;
+  std::error_code missing;
+  for (const auto& entry : fs::directory_iterator(folder, missing)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with(kPrefix) && name.ends_with(kSuffix)) paths.push_back(entry.path());
+  }
+  std::sort(paths.begin(), paths.end(), [](const fs::path& a, const fs::path& b) {
+    const std::string x = a.filename().string(), y = b.filename().string();
+    return x.size() != y.size() ? x.size() > y.size() : x > y;
+  });
+  return paths;
+}
+
+void remove_leftovers(const fs::path& folder) {
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with(kPrefix) && name.find(".tmp-") != std::string::npos) fs::remove(entry.path(), ignored);
+  }
+}
+
+// Over all tensors in name order: finds damage that leaves the file's structure alone.
+std::string checksum(const std::map<std::string, TensorView>& tensors) {
+  std::uint32_t crc = 0;
+  for (const auto& [name, view] : tensors) crc = crc32c(view.bytes, crc);
+  return std::to_string(crc);
+}
+
+// The value of `key`, taken out of the metadata.
+std::string take_entry(std::map<std::string, std::string>& metadata, const std::string& key, const std::string& where) {
+  auto node = metadata.extract(key);
+  if (node.empty()) throw Error("the checkpoint's metadata has no '" + key + "'", where);
+  return node.mapped();
+}
+
+Checkpoint read_checkpoint(const fs::path& path) {
+  const TensorFile file = TensorFile::open(path);
+  Checkpoint checkpoint;
+  checkpoint.metadata = file.metadata();
+  if (take_entry(checkpoint.metadata, "crc32c", path.string()) != checksum(file.tensors())) {
+    throw Error("the tensors don't match their checksum", path.string());
+  }
+  checkpoint.step = std::strtoll(take_entry(checkpoint.metadata, "step", path.string()).c_str(), nullptr, 10);
+  checkpoint.best = std::strtod(take_entry(checkpoint.metadata, "best", path.string()).c_str(), nullptr);
+  checkpoint.tensors = read_tensor_map(file);
+  return checkpoint;
+}
+
+}  // namespace
+
+void save_checkpoint(const fs::path& folder, const Checkpoint& checkpoint, int keep) {
+  const std::string what = "the checkpoint of step " + std::to_string(checkpoint.step) + " was not written";
+  try {
+    std::error_code failure;
+    fs::create_directories(folder, failure);
+    if (failure) throw Error("can't make the folder: " + failure.message(), folder.string());
+    remove_leftovers(folder);
+    TensorMap contiguous;
+    std::map<std::string, TensorView> views;
+    for (const auto& [name, tensor] : checkpoint.tensors) {
+      views[name] = view_of(contiguous[name] = tensor.detach().cpu().contiguous());
+    }
+    std::map<std::string, std::string> metadata = checkpoint.metadata;
+    char best[64];
+    std::snprintf(best, sizeof best, "%a", checkpoint.best);
+    metadata["best"] = best;
+    metadata["step"] = std::to_string(checkpoint.step);
+    metadata["crc32c"] = checksum(views);
+    write_tensors(path_of(folder, checkpoint.step), views, metadata);
+  } catch (const Error& error) {
+    throw Error(what + " (" + error.what() + ")", folder.string(),
+                "earlier checkpoints are untouched; make room, then continue with --resume", error.exit());
+  }
+  const std::vector<fs::path> paths = checkpoints_in(folder);
+  for (std::size_t i = static_cast<std::size_t>(std::max(1, keep)); i < paths.size(); ++i) {
+    std::error_code ignored;
+    fs::remove(paths[i], ignored);
+  }
+}
+
+std::optional<Checkpoint> load_checkpoint(const fs::path& folder) {
+  for (const fs::path& path : checkpoints_in(folder)) {
+    try {
+      return read_checkpoint(path);
+    } catch (const Error& error) {
+      log::warn("a damaged checkpoint is passed over: {}", error.what());
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace conclave

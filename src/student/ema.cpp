@@ -1,0 +1,59 @@
+#include "student/ema.h"
+
+#include <ATen/ops/_foreach_lerp.h>
+
+#include <algorithm>
+
+#include "core/error.h"
+
+namespace conclave {
+
+Ema::Ema(const torch::nn::Module& model, double decay) : decay_(decay) {
+  const at::NoGradGuard no_grad;
+  std::vector<std::string> counters;
+  const auto add = [&](const std::string& name, const at::Tensor& tensor) {
+    if (tensor.is_floating_point()) {
+      names_.push_back(name);
+      source_.push_back(tensor.detach());
+      average_.push_back(tensor.detach().clone());
+    } else {
+      counters.push_back(name);
+      counter_source_.push_back(tensor);
+      counter_.push_back(tensor.clone());
+    }
+  };
+  for (const auto& item : model.named_parameters()) add(item.key(), item.value());
+  for (const auto& item : model.named_buffers()) add(item.key(), item.value());
+  names_.insert(names_.end(), counters.begin(), counters.end());
+}
+
+void Ema::update(std::int64_t step) {
+  const at::NoGradGuard no_grad;
+  const double decay = std::min(decay_, (1.0 + static_cast<double>(step)) / (10.0 + static_cast<double>(step)));
+  at::_foreach_lerp_(average_, source_, 1 - decay);
+  for (std::size_t i = 0; i < counter_.size(); ++i) counter_[i].copy_(counter_source_[i]);
+}
+
+TensorMap Ema::state() const {
+  TensorMap state;
+  for (std::size_t i = 0; i < names_.size(); ++i) {
+    const at::Tensor& tensor = i < average_.size() ? average_[i] : counter_[i - average_.size()];
+    state[names_[i]] = tensor.to(at::kCPU, /*non_blocking=*/false, /*copy=*/true).contiguous();
+  }
+  return state;
+}
+
+void Ema::load_state(const TensorMap& state, const std::string& where) {
+  const at::NoGradGuard no_grad;
+  if (state.size() != names_.size()) throw Error("the averaged weights are of another network", where);
+  for (std::size_t i = 0; i < names_.size(); ++i) {
+    at::Tensor& tensor = i < average_.size() ? average_[i] : counter_[i - average_.size()];
+    const auto found = state.find(names_[i]);
+    if (found == state.end()) throw Error("missing averaged weight '" + names_[i] + "'", where);
+    if (found->second.sizes() != tensor.sizes())
+      throw Error("averaged weight '" + names_[i] + "' has another shape", where);
+    tensor.copy_(found->second);
+  }
+}
+
+}  // namespace conclave

@@ -1,0 +1,107 @@
+#include "student/evaluate.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "core/stop.h"
+#include "datasets/loader.h"
+#include "student/batch.h"
+#include "student/device.h"
+
+namespace conclave {
+namespace {
+
+// Puts a model in evaluation mode for a while.
+class EvalMode {
+ public:
+  explicit EvalMode(torch::nn::Module& model) : model_(model), training_(model.is_training()) { model_.eval(); }
+  ~EvalMode() { model_.train(training_); }
+  EvalMode(const EvalMode&) = delete;
+  EvalMode& operator=(const EvalMode&) = delete;
+
+ private:
+  torch::nn::Module& model_;
+  bool training_;
+};
+
+HeadOutputs run(Detector& model, const std::vector<View>& views, at::Device device, const EvaluateOptions& options) {
+  std::vector<const View*> pointers;
+  for (const View& view : views) pointers.push_back(&view);
+  at::Tensor images = normalise(stack_pixels(pointers).to(device), model.spec());
+  if (options.channels_last) images = images.contiguous(at::MemoryFormat::ChannelsLast);
+  const Autocast autocast(device, options.bf16);
+  const HeadOutputs heads = model.forward(images);
+  const auto plain = [](const at::Tensor& head) { return head.to(at::kFloat).cpu().contiguous(); };
+  return {plain(heads.heat), plain(heads.wh), plain(heads.offset)};
+}
+
+}  // namespace
+
+std::vector<std::vector<Detection>> detect(Detector& model, const Dataset& dataset, const ViewOptions& views,
+                                           const EvaluateOptions& options) {
+  const at::NoGradGuard no_grad;
+  const at::Device device = device_of(options.device);
+  place(model, device, options.channels_last);
+  const EvalMode eval_mode(model);
+  const std::vector<Dataset> sets = {dataset};
+  Loader loader(sets, views, std::max(1, options.loader_threads));
+  const std::size_t images = dataset.images.size();
+  const std::size_t batch = static_cast<std::size_t>(std::max(1, options.batch));
+  std::vector<std::vector<Detection>> detections;
+  detections.reserve(images);
+  std::size_t asked = 0;
+  for (std::size_t first = 0; first < images; first += batch) {
+    if (stop_requested()) throw Error("interrupted while evaluating", dataset.name, {}, Exit::kInterrupted);
+    for (const std::size_t ahead = std::min(images, first + 2 * batch); asked < ahead; ++asked) {
+      loader.ask({0, static_cast<std::uint32_t>(asked), kPlainView});
+    }
+    std::vector<View> drawn;
+    for (std::size_t i = first; i < std::min(images, first + batch); ++i) drawn.push_back(loader.take());
+    const auto found = decode(run(model, drawn, device, options), options.decode);
+    for (std::size_t b = 0; b < drawn.size(); ++b) {
+      const ImageEntry& image = dataset.images[first + b];
+      const Affine to_image = drawn[b].image_to_view.inverse();
+      std::vector<Detection>& kept = detections.emplace_back();
+      for (Detection detection : found[b]) {
+        detection.box =
+            clip(transform(to_image, detection.box), static_cast<float>(image.width), static_cast<float>(image.height));
+        if (detection.box.width() > 0 && detection.box.height() > 0) kept.push_back(detection);
+      }
+    }
+  }
+  return detections;
+}
+
+ApResult evaluate_detector(Detector& model, const Dataset& dataset, const ViewOptions& views,
+                           const EvaluateOptions& options) {
+  return coco_ap(dataset, detect(model, dataset, views, options), dataset.labelled);
+}
+
+nlohmann::ordered_json ap_json(const ApSummary& summary) {
+  return {{"ap", summary.ap},
+          {"ap50", summary.ap50},
+          {"ap75", summary.ap75},
+          {"ap_small", summary.ap_small},
+          {"ap_medium", summary.ap_medium},
+          {"ap_large", summary.ap_large},
+          {"ar1", summary.ar1},
+          {"ar10", summary.ar10},
+          {"ar100", summary.ar100},
+          {"ar_small", summary.ar_small},
+          {"ar_medium", summary.ar_medium},
+          {"ar_large", summary.ar_large}};
+}
+
+nlohmann::ordered_json ap_json(const ApResult& result, const Dataset& dataset) {
+  nlohmann::ordered_json json = {{"set", dataset.name}, {"images", dataset.images.size()}};
+  json.update(ap_json(result.all));
+  nlohmann::ordered_json per_class = nlohmann::ordered_json::object();
+  for (std::size_t c = 0; c < dataset.classes.size(); ++c) {
+    if (dataset.labelled[c]) per_class[dataset.classes[c]] = ap_json(result.per_class.at(c));
+  }
+  json["per_class"] = std::move(per_class);
+  return json;
+}
+
+}  // namespace conclave

@@ -1,0 +1,116 @@
+#include "student/run_facts.h"
+
+#include <nlohmann/json.hpp>
+#include <span>
+
+#include "core/error.h"
+#include "core/hash.h"
+
+namespace conclave {
+namespace {
+
+template <class T>
+std::string text(const T& value) {
+  return nlohmann::json(value).dump();
+}
+
+// The set's images and boxes; not where they lie.
+std::string content_of(const Dataset& dataset) {
+  nlohmann::json images = nlohmann::json::array();
+  for (const ImageEntry& image : dataset.images) {
+    nlohmann::json boxes = nlohmann::json::array();
+    for (const Annotation& a : image.annotations) {
+      boxes.push_back({a.cls, a.crowd, a.box.x0, a.box.y0, a.box.x1, a.box.y1});
+    }
+    images.push_back({image.id, image.width, image.height, std::move(boxes)});
+  }
+  const std::string bytes = nlohmann::json({dataset.labelled, std::move(images)}).dump();
+  return std::to_string(dataset.images.size()) + " images, " + sha256(std::as_bytes(std::span(bytes))).substr(0, 16);
+}
+
+std::string weights_text(const LossWeights& weights) {
+  return text(std::vector<double>{weights.heat, weights.wh, weights.offset});
+}
+
+}  // namespace
+
+RunFacts run_facts(const RunOptions& options, const std::vector<Dataset>& datasets,
+                   const std::vector<TeacherChannels>& teachers) {
+  RunFacts facts;
+  facts["seed"] = text(options.seed);
+  facts["classes"] = text(options.classes);
+  const Architecture& net = options.model.architecture;
+  facts["model.backbone"] = text(net.backbone);
+  facts["model.width"] = text(net.width);
+  facts["model.neck"] = text(net.neck) + text(net.neck_channels) + text(net.skip);
+  facts["model.head_channels"] = text(net.head_channels);
+  facts["model.normalisation"] = text(options.model.mean) + text(options.model.std);
+  const ViewOptions& views = options.views;
+  facts["views.size"] = text(std::vector<int>{views.width, views.height});
+  facts["views.augmentation"] =
+      text(std::vector<double>{views.flip, views.scale_min, views.scale_max, views.shift, views.brightness,
+                               views.contrast, views.saturation, views.min_visible});
+  for (const Dataset& dataset : datasets) facts["train." + dataset.name] = content_of(dataset);
+
+  const TrainOptions& training = options.training;
+  facts["training.batch"] = text(training.batch);
+  facts["training.ema"] = text(training.ema);
+  facts["training.bf16"] = text(training.bf16);
+  facts["training.channels_last"] = text(training.channels_last);
+  const OptimizerOptions& optimizer = training.optimizer;
+  facts["training.optimizer"] = text(optimizer.type);
+  facts["training.lr"] = text(optimizer.lr);
+  facts["training.weight_decay"] = text(optimizer.weight_decay);
+  facts["training.momentum"] = text(std::vector<double>{optimizer.momentum, optimizer.beta1, optimizer.beta2});
+  facts["training.clip"] = text(optimizer.clip);
+  const ScheduleOptions& schedule = training.schedule;
+  facts["training.steps"] = text(schedule.steps);
+  facts["training.warmup"] = text(schedule.warmup);
+  facts["training.schedule"] = text(schedule.type) + text(schedule.milestones);
+
+  const FusionOptions& fusion = options.fusion;
+  facts["fusion.method"] = text(static_cast<int>(fusion.method)) + text(fusion.both);
+  facts["fusion.loss"] = text(static_cast<int>(fusion.loss));
+  facts["fusion.merge"] = text(static_cast<int>(fusion.merge));
+  facts["fusion.floor"] = text(fusion.floor);
+  facts["fusion.distill"] = weights_text(fusion.distill);
+  facts["fusion.label"] = weights_text(fusion.label);
+  facts["fusion.min_overlap"] = text(fusion.min_overlap);
+  facts["fusion.norm_wh"] = text(fusion.norm_wh);
+  facts["fusion.per_class"] = text(fusion.per_class);
+  facts["fusion.pseudo_threshold"] = text(fusion.pseudo_threshold);
+
+  for (std::size_t t = 0; t < teachers.size(); ++t) {
+    std::string& fact = facts["teachers." + teachers[t].name];
+    fact = text(t);
+    fact.append(" ").append(text(teachers[t].student_class)).append(" ").append(text(teachers[t].weight));
+    if (t >= options.teachers.size()) continue;
+    const EngineOptions& engine = options.teachers[t].engine;
+    fact.append(" ").append(text(engine.threads)).append(text(engine.bf16)).append(text(engine.channels_last));
+  }
+  return facts;
+}
+
+void check_same_run(const RunFacts& saved, const RunFacts& now, const std::string& where) {
+  std::string differences;
+  const auto differ = [&](const std::string& key, const std::string& was, const std::string& is) {
+    differences += "\n  " + key + ": was " + was + ", now " + is;
+  };
+  for (const auto& [key, value] : now) {
+    const auto found = saved.find(key);
+    if (found == saved.end()) {
+      differ(key, "absent", value);
+    } else if (found->second != value) {
+      differ(key, found->second, value);
+    }
+  }
+  for (const auto& [key, value] : saved) {
+    if (!now.contains(key)) differ(key, value, "absent");
+  }
+  if (!differences.empty()) {
+    throw Error("the checkpoint belongs to a run with another configuration:" + differences, where,
+                "set these back to continue it, or start a new run in another folder", Exit::kUsage);
+  }
+}
+
+}  // namespace conclave

@@ -1,0 +1,56 @@
+#include "student/run_folder.h"
+
+#include <ATen/Parallel.h>
+#include <sys/utsname.h>
+#include <torch/version.h>
+
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "core/error.h"
+#include "core/file.h"
+
+namespace conclave {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool holds_run(const RunFolder& folder) {
+  std::error_code failure;
+  const auto has_entries = [&](const fs::path& path) {
+    return fs::is_directory(path, failure) && fs::directory_iterator(path, failure) != fs::directory_iterator();
+  };
+  return fs::exists(folder.metrics(), failure) || fs::exists(folder.result(), failure) ||
+         has_entries(folder.best().parent_path()) || has_entries(folder.checkpoints());
+}
+
+}  // namespace
+
+RunFolder open_run_folder(const fs::path& root, bool resume) {
+  const RunFolder folder{root};
+  if (root.empty()) throw Error("no output folder is given", "run", "set `run`", Exit::kUsage);
+  if (fs::exists(root) && !fs::is_directory(root)) throw Error("is not a folder", root.string());
+  if (!resume && holds_run(folder)) {
+    throw Error("the folder already holds a run", root.string(),
+                "continue it with --resume, or choose another folder with run=PATH");
+  }
+  for (const fs::path& part : {root, folder.best().parent_path(), folder.checkpoints()}) {
+    std::error_code failure;
+    fs::create_directories(part, failure);
+    if (failure) throw Error("can't make the folder: " + failure.message(), part.string());
+  }
+  return folder;
+}
+
+void write_environment(const RunFolder& folder, const std::string& device, int threads) {
+  utsname system{};
+  ::uname(&system);
+  const nlohmann::ordered_json environment = {
+      {"host", system.nodename},   {"system", std::string(system.sysname) + " " + system.release},
+      {"machine", system.machine}, {"cores", std::thread::hardware_concurrency()},
+      {"libtorch", TORCH_VERSION}, {"compiler", __VERSION__},
+      {"device", device},          {"threads", threads}};
+  write_file_atomically(folder.environment(), environment.dump(2) + "\n");
+}
+
+}  // namespace conclave

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+namespace conclave {
+
+// What a run leaves behind and where.
+struct RunFolder {
+  std::filesystem::path root;
+
+  std::filesystem::path config() const { return root / "config.yaml"; }    // resolved
+  std::filesystem::path environment() const { return root / "env.json"; }  // machine and libraries
+  std::filesystem::path metrics() const { return root / "metrics.jsonl"; }
+  std::filesystem::path trace() const { return root / "trace.txt"; }
+  std::filesystem::path events() const { return root / "tensorboard"; }
+  std::filesystem::path best() const { return root / "weights" / "best.safetensors"; }
+  std::filesystem::path last() const { return root / "weights" / "last.safetensors"; }
+  std::filesystem::path checkpoints() const { return root / "checkpoint"; }
+  std::filesystem::path pseudo() const { return root / "pseudo.json"; }
+  std::filesystem::path result() const { return root / "result.json"; }
+};
+
+// Makes the folder and its parts. Throws Error, having touched nothing, when it already holds a run (metrics, weights,
+// a checkpoint or a result) and `resume` is false, or when the path is not a folder. Calling it again before training
+// began is harmless: config.yaml and env.json alone are not a run.
+RunFolder open_run_folder(const std::filesystem::path& root, bool resume);
+
+// Writes env.json: host, cores, LibTorch, device, threads.
+void write_environment(const RunFolder& folder, const std::string& device, int threads);
+
+}  // namespace conclave

@@ -1,0 +1,336 @@
+#include "fusion/fuse.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <cmath>
+#include <limits>
+
+#include "core/error.h"
+#include "fusion/losses.h"
+#include "support/golden_tensors.h"
+#include "support/gradient_check.h"
+
+namespace conclave {
+namespace {
+
+using ::testing::ElementsAre;
+
+constexpr int kHeight = 8, kWidth = 12;
+
+std::vector<std::string> names_of(const Losses& losses) {
+  std::vector<std::string> names;
+  for (const auto& term : losses.terms) names.push_back(term.name);
+  return names;
+}
+
+double value_of(const Losses& losses, const std::string& name) {
+  for (const auto& term : losses.terms) {
+    if (term.name == name) return term.value.item<double>();
+  }
+  ADD_FAILURE() << "no term " << name;
+  return 0;
+}
+
+HeadOutputs random_heads(int batch, int channels, std::uint64_t seed, double mean = -1,
+                         at::ScalarType type = at::kFloat) {
+  torch::manual_seed(seed);
+  return {at::randn({batch, channels, kHeight, kWidth}, type) * 2 + mean,
+          at::rand({batch, 2, kHeight, kWidth}, type) * 9 + 1, at::rand({batch, 2, kHeight, kWidth}, type)};
+}
+
+HeadOutputs leaves(const HeadOutputs& heads) {
+  return {heads.heat.clone().requires_grad_(true), heads.wh.clone().requires_grad_(true),
+          heads.offset.clone().requires_grad_(true)};
+}
+
+DenseTargets decoded(const HeadOutputs& heads, const FusionOptions& options) {
+  std::vector<SoftTargets> views;
+  for (int b = 0; b < heads.heat.size(0); ++b) views.push_back(sparsify(heads, b, sparse_options(options)));
+  std::vector<const SoftTargets*> pointers;
+  for (const auto& view : views) pointers.push_back(&view);
+  return densify(pointers);
+}
+
+// Two classes, a teacher each, two views: class 0 is labelled on the first.
+struct Scene {
+  std::vector<TeacherChannels> teachers = {{"red", {0}, 1.0}, {"white", {1}, 1.0}};
+  std::vector<std::string> classes = {"rbc", "wbc"};
+  std::vector<CoveredSet> sets = {{"a", {true, false}}, {"b", {false, false}}};
+  FusionOptions options;
+
+  BatchTargets targets() const {
+    BatchTargets batch =
+        make_masks(derive_coverage(options.method, options.both, classes, sets, teachers), {0, 1}, teachers.size());
+    batch.labels = make_ground_truth({{{{4, 4, 20, 24}, 0}}, {}}, 2, kHeight, kWidth, options.min_overlap);
+    batch.teachers = {decoded(random_heads(2, 1, 21), options), decoded(random_heads(2, 1, 22), options)};
+    return batch;
+  }
+  Losses losses(const HeadOutputs& student) const { return fuse(student, targets(), teachers, options); }
+};
+
+TEST(Fuse, KdHasThreeTermsPerTeacherAndNoLabels) {
+  const Losses losses = Scene().losses(random_heads(2, 2, 1));
+  EXPECT_THAT(names_of(losses),
+              ElementsAre("red/heat", "red/wh", "red/offset", "white/heat", "white/wh", "white/offset"));
+  double sum = 0;
+  for (const auto& term : losses.terms) sum += term.value.item<double>();
+  EXPECT_NEAR(losses.total.item<double>(), sum, 1e-4);
+}
+
+TEST(Fuse, EveryLossIsFiniteAndReachesAllThreeHeads) {
+  for (const DistillLoss loss : {DistillLoss::kQfl, DistillLoss::kRelu, DistillLoss::kProbPeaks, DistillLoss::kBce}) {
+    for (const Method method : {Method::kKd, Method::kKdLabels}) {
+      Scene scene;
+      scene.options.loss = loss;
+      scene.options.method = method;
+      const HeadOutputs student = leaves(random_heads(2, 2, 2, -2.19));
+      scene.losses(student).total.backward();
+      for (const at::Tensor* head : {&student.heat, &student.wh, &student.offset}) {
+        EXPECT_TRUE(at::isfinite(head->grad()).all().item<bool>());
+        EXPECT_GT(head->grad().abs().sum().item<double>(), 0);
+      }
+    }
+  }
+}
+
+TEST(Fuse, GradientsOfTheWholeMatchFiniteDifferences) {
+  for (const DistillLoss loss : {DistillLoss::kQfl, DistillLoss::kRelu, DistillLoss::kProbPeaks, DistillLoss::kBce}) {
+    Scene scene;
+    scene.options.loss = loss;
+    scene.options.method = Method::kKdLabels;
+    const BatchTargets targets = scene.targets();
+    const HeadOutputs student = random_heads(2, 2, 3, -1, at::kDouble);
+    expect_directional_gradients_match(
+        [&](const auto& in) {
+          return fuse({in[0], in[1], in[2]}, targets, scene.teachers, scene.options).total;
+        },
+        {student.heat, student.wh, student.offset});
+  }
+}
+
+TEST(Fuse, ProbPeaksMatchesThePublishedCode) {
+  const GoldenTensors golden("kd_unit_nonorm");
+  const auto teacher = [&](const std::string& name) {
+    HeadOutputs heads{at::logit(golden.f64(name + "_cls")), golden.f64(name + "_wh"), golden.f64(name + "_reg")};
+    return DenseTargets{heads.heat, heads.wh, heads.offset, at::ones({2, 1, 8, 8}, at::kDouble)};
+  };
+  BatchTargets targets = make_masks({{{.teachers = {0}}, {.teachers = {1}}}}, {0, 0}, 2);
+  targets.teachers = {teacher("teacher0"), teacher("teacher1")};
+  FusionOptions options;
+  options.loss = DistillLoss::kProbPeaks;
+  options.norm_wh = false;
+  const LossWeights scale = default_scale(options.loss, options.norm_wh);
+  options.distill = {1 / scale.heat, 1 / scale.wh, 1 / scale.offset};
+
+  const at::Tensor cls = golden.f64("student_cls").requires_grad_(true);
+  const HeadOutputs student = leaves({cls, golden.f64("student_wh"), golden.f64("student_reg")});
+  const Losses losses = fuse({at::logit(cls), student.wh, student.offset}, targets, {{"a", {0}}, {"b", {1}}}, options);
+  EXPECT_NEAR(losses.total.item<double>(), golden.scalar("total_loss_f64"), 1e-5);
+  losses.total.backward();
+  EXPECT_LT(largest_difference(cls.grad(), golden["grad_cls_f64"]), 1e-5);
+  EXPECT_LT(largest_difference(student.wh.grad(), golden["grad_wh_f64"]), 1e-5);
+  EXPECT_LT(largest_difference(student.offset.grad(), golden["grad_reg_f64"]), 1e-5);
+}
+
+TEST(Fuse, ReluFromRecordsEqualsTheDenseLossToHalfRounding) {
+  for (const double floor : {-1.0, 0.05}) {
+    Scene scene;
+    scene.options.loss = DistillLoss::kRelu;
+    scene.options.floor = floor;
+    BatchTargets targets = scene.targets();
+    const HeadOutputs student = random_heads(2, 2, 4);
+    const double sparse = fuse(student, targets, scene.teachers, scene.options).total.item<double>();
+    targets.teachers = {dense_targets(random_heads(2, 1, 21)), dense_targets(random_heads(2, 1, 22))};
+    const double dense = fuse(student, targets, scene.teachers, scene.options).total.item<double>();
+    EXPECT_NEAR(sparse, dense, 2e-3 * dense);
+  }
+}
+
+TEST(Fuse, AClassThatATeacherDoesNotSuperviseOnAViewGetsNothingThere) {
+  Scene scene;
+  scene.options.method = Method::kKdLabels;
+  scene.options.both = false;  // class 0 of view 0: labels alone
+  BatchTargets targets = scene.targets();
+  EXPECT_EQ(targets.teacher_mask[0][0][0].item<float>(), 0);
+  const HeadOutputs student = leaves(random_heads(2, 2, 5));
+  const Losses before = fuse(student, targets, scene.teachers, scene.options);
+  targets.teachers[0].heat[0].fill_(5.0f);
+  targets.teachers[0].wh[0].fill_(50.0f);
+  targets.teachers[0].box[0].fill_(1.0f);
+  const Losses after = fuse(student, targets, scene.teachers, scene.options);
+  EXPECT_EQ(before.total.item<double>(), after.total.item<double>());
+  after.terms[3].value.backward();
+  EXPECT_EQ(after.terms[3].name, "red/heat");
+  EXPECT_EQ(student.heat.grad()[0].abs().max().item<float>(), 0);
+  EXPECT_GT(student.heat.grad()[1][0].abs().max().item<float>(), 0);
+}
+
+TEST(Fuse, IgnoredClassesGetExactlyNoGradientAndBackgroundOnesArePushedDown) {
+  Scene scene;
+  scene.sets = {{"a", {true, false}}, {"b", {false, true}}};
+  for (const Method method : {Method::kIgnore, Method::kBackground}) {
+    scene.options.method = method;
+    const HeadOutputs student = leaves(random_heads(2, 2, 6));
+    const Losses losses = scene.losses(student);
+    EXPECT_THAT(names_of(losses), ElementsAre("labels/heat", "labels/wh", "labels/offset"));
+    losses.total.backward();
+    const at::Tensor unlabelled = student.heat.grad()[0][1];
+    if (method == Method::kIgnore) {
+      EXPECT_EQ(unlabelled.abs().max().item<float>(), 0);
+    } else {
+      EXPECT_GT(unlabelled.min().item<float>(), 0);
+    }
+  }
+}
+
+TEST(Fuse, ABatchWithNothingSupervisedIsZeroWithTheSameTerms) {
+  Scene scene;
+  scene.options.method = Method::kKdLabels;
+  BatchTargets targets = scene.targets();
+  const auto names = names_of(fuse(random_heads(2, 2, 7), targets, scene.teachers, scene.options));
+  targets.label_mask.zero_();
+  for (auto& mask : targets.teacher_mask) mask.zero_();
+  const HeadOutputs student = leaves(random_heads(2, 2, 7));
+  const Losses losses = fuse(student, targets, scene.teachers, scene.options);
+  EXPECT_EQ(names_of(losses), names);
+  EXPECT_EQ(losses.total.item<double>(), 0);
+  losses.total.backward();
+  for (const at::Tensor* head : {&student.heat, &student.wh, &student.offset}) {
+    EXPECT_EQ(head->grad().abs().max().item<float>(), 0);
+  }
+}
+
+TEST(Fuse, ABatchWithoutObjectsIsFinite) {
+  Scene scene;
+  for (const bool per_class : {true, false}) {
+    scene.options.method = Method::kKdLabels;
+    scene.options.per_class = per_class;
+    BatchTargets targets = scene.targets();
+    targets.labels = make_ground_truth({{}, {}}, 2, kHeight, kWidth, 0.3);
+    const HeadOutputs student = leaves(random_heads(2, 2, 8));
+    const Losses losses = fuse(student, targets, scene.teachers, scene.options);
+    losses.total.backward();
+    EXPECT_TRUE(std::isfinite(losses.total.item<double>()));
+    EXPECT_EQ(value_of(losses, "labels/wh"), 0);
+    EXPECT_TRUE(at::isfinite(student.wh.grad()).all().item<bool>());
+  }
+}
+
+TEST(Fuse, Bfloat16HeadsAreComputedInFloat) {
+  Scene scene;
+  const HeadOutputs full = random_heads(2, 2, 9);
+  const HeadOutputs half{full.heat.to(at::kBFloat16), full.wh.to(at::kBFloat16), full.offset.to(at::kBFloat16)};
+  const HeadOutputs rounded{half.heat.to(at::kFloat), half.wh.to(at::kFloat), half.offset.to(at::kFloat)};
+  const Losses losses = scene.losses(half);
+  EXPECT_EQ(losses.total.scalar_type(), at::kFloat);
+  EXPECT_EQ(losses.total.item<float>(), scene.losses(rounded).total.item<float>());
+}
+
+TEST(Fuse, WeightsMultiplyTheirTerms) {
+  Scene scene;
+  scene.options.method = Method::kKdLabels;
+  const HeadOutputs student = random_heads(2, 2, 10);
+  const Losses one = scene.losses(student);
+  scene.options.distill = {2, 3, 4};
+  scene.options.label = {5, 6, 7};
+  const Losses many = scene.losses(student);
+  const double factors[] = {5, 6, 7, 2, 3, 4, 2, 3, 4};
+  ASSERT_EQ(many.terms.size(), 9u);
+  for (std::size_t i = 0; i < 9; ++i) {
+    EXPECT_NEAR(many.terms[i].value.item<double>(), factors[i] * one.terms[i].value.item<double>(), 1e-4) << i;
+  }
+}
+
+TEST(Fuse, OneTeacherOfSeveralClassesMapsItsChannelsByName) {
+  // Channels in another order than the student's, one of them of no use.
+  const HeadOutputs answer = random_heads(2, 3, 11);
+  FusionOptions options;
+  BatchTargets targets = make_masks({{{.teachers = {0}}, {.teachers = {0}}}}, {0, 0}, 1);
+  targets.teachers = {dense_targets(answer)};
+  const HeadOutputs student = {at::stack({answer.heat.select(1, 2), answer.heat.select(1, 0)}, 1), answer.wh,
+                               answer.offset};
+  const Losses losses = fuse(student, targets, {{"all", {1, -1, 0}}}, options);
+  EXPECT_EQ(losses.total.item<double>(), 0) << "the student equals its teacher";
+}
+
+TEST(Fuse, TeachersThatShareAClassHaveOneHeatTerm) {
+  Scene scene;
+  BatchTargets targets = make_masks({{{.teachers = {0, 1}}, {}}}, {0, 0}, 2);
+  targets.teachers = scene.targets().teachers;
+  scene.teachers = {{"red", {0}, 1.0}, {"other", {0}, 1.0}};
+  for (const Merge merge : {Merge::kMax, Merge::kMean, Merge::kWeighted}) {
+    scene.options.merge = merge;
+    const Losses losses = fuse(random_heads(2, 2, 12), targets, scene.teachers, scene.options);
+    EXPECT_THAT(names_of(losses), ElementsAre("red+other/heat", "red/wh", "red/offset", "other/wh", "other/offset"));
+    EXPECT_TRUE(std::isfinite(losses.total.item<double>()));
+  }
+}
+
+TEST(Fuse, DoublingATeacherChangesNothingInTheMean) {
+  Scene scene;
+  const HeadOutputs student = random_heads(2, 2, 13);
+  BatchTargets once = make_masks({{{.teachers = {0}}, {}}}, {0, 0}, 1);
+  once.teachers = {scene.targets().teachers[0]};
+  BatchTargets twice = make_masks({{{.teachers = {0, 1}}, {}}}, {0, 0}, 2);
+  twice.teachers = {once.teachers[0], once.teachers[0]};
+  for (const Merge merge : {Merge::kMax, Merge::kMean}) {
+    scene.options.merge = merge;
+    const Losses single = fuse(student, once, {{"t", {0}}}, scene.options);
+    const Losses twin = fuse(student, twice, {{"t", {0}}, {"u", {0}}}, scene.options);
+    EXPECT_NEAR(value_of(single, "t/heat"), value_of(twin, "t+u/heat"), 1e-4);
+    EXPECT_NEAR(value_of(single, "t/wh"), value_of(twin, "t/wh"), 1e-3);
+    // A tie goes to the first; half of the weight each in the mean, whose normaliser halves too.
+    EXPECT_NEAR(value_of(twin, "u/wh"), merge == Merge::kMax ? 0 : value_of(single, "t/wh"), 1e-3);
+  }
+}
+
+TEST(Fuse, RefusesTargetsThatDoNotFit) {
+  Scene scene;
+  const HeadOutputs student = random_heads(2, 2, 14);
+  BatchTargets targets = scene.targets();
+  targets.teachers.pop_back();
+  EXPECT_THROW(fuse(student, targets, scene.teachers, scene.options), Error);
+  targets = scene.targets();
+  EXPECT_THROW(fuse(student, targets, {{"red", {0, 1}}, {"white", {1}}}, scene.options), Error);
+  targets.teacher_mask[0] = at::ones({1, 2});
+  EXPECT_THROW(fuse(student, targets, scene.teachers, scene.options), Error);
+}
+
+TEST(Fuse, MasksFollowTheCoverage) {
+  Scene scene;
+  scene.options.method = Method::kPseudo;
+  const BatchTargets pseudo =
+      make_masks(derive_coverage(Method::kPseudo, true, scene.classes, scene.sets, scene.teachers), {1, 0, 1}, 2);
+  EXPECT_TRUE(at::equal(pseudo.label_mask, at::ones({3, 2})));
+  EXPECT_EQ(pseudo.teacher_mask[0].sum().item<float>(), 0) << "their boxes are labels already";
+  const BatchTargets mixed =
+      make_masks(derive_coverage(Method::kKdLabels, false, scene.classes, scene.sets, scene.teachers), {1, 0, 1}, 2);
+  EXPECT_TRUE(at::equal(mixed.label_mask, at::tensor({0.f, 0.f, 1.f, 0.f, 0.f, 0.f}).view({3, 2})));
+  EXPECT_TRUE(at::equal(mixed.teacher_mask[0], at::tensor({1.f, 0.f, 0.f, 0.f, 1.f, 0.f}).view({3, 2})));
+  EXPECT_TRUE(at::equal(mixed.teacher_mask[1], at::tensor({0.f, 1.f, 0.f, 1.f, 0.f, 1.f}).view({3, 2})));
+}
+
+TEST(Fuse, WireNeedsFollowTheLoss) {
+  FusionOptions options;
+  EXPECT_EQ(sparse_options(options), (SparseOptions{0.05f, BoxRule::kPositive}));
+  options.loss = DistillLoss::kRelu;
+  EXPECT_EQ(sparse_options(options), (SparseOptions{0.5f, BoxRule::kPositive}));
+  options.loss = DistillLoss::kProbPeaks;
+  options.floor = 0;
+  EXPECT_EQ(sparse_options(options), (SparseOptions{0.0f, BoxRule::kPeaks}));
+}
+
+TEST(Fuse, FloorsThatLeaveNothingToLearnFromAreErrors) {
+  FusionOptions options;
+  options.floor = 1;
+  EXPECT_THROW(sparse_options(options), Error);
+  options.floor = 0;
+  EXPECT_EQ(effective_floor(options), 0);
+  options.loss = DistillLoss::kRelu;
+  EXPECT_THROW(effective_floor(options), Error);
+}
+
+}  // namespace
+}  // namespace conclave

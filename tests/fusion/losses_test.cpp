@@ -1,0 +1,300 @@
+#include "fusion/losses.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include "models/decode.h"
+#include "support/golden_tensors.h"
+#include "support/gradient_check.h"
+
+namespace conclave {
+namespace {
+
+constexpr double kSilent = -std::numeric_limits<double>::infinity();
+
+at::Tensor everything(const at::Tensor& heads) {
+  return at::ones({heads.size(0), heads.size(1)}, heads.options());
+}
+
+at::Tensor leaf(const at::Tensor& values) {
+  return values.clone().requires_grad_(true);
+}
+
+// ---- The distillation loss of the published code ------------------------------------------------------------------
+
+class PublishedDistillation : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(PublishedDistillation, ValuesAndGradientsMatchTheReference) {
+  const GoldenTensors golden(GetParam());
+  const at::Tensor weights =
+      at::stack({golden.f64("cfg_KD_CLS_WEIGHT"), golden.f64("cfg_KD_WH_WEIGHT"), golden.f64("cfg_KD_REG_WEIGHT")}) *
+      golden.f64("cfg_KD_WEIGHT");
+  const at::Tensor cls = leaf(golden.f64("student_cls")), wh = leaf(golden.f64("student_wh"));
+  const at::Tensor reg = leaf(golden.f64("student_reg"));
+  at::Tensor total = at::zeros({}, at::kDouble);
+  for (std::int64_t t = 0; t < 2; ++t) {
+    const std::string teacher = "teacher" + std::to_string(t), suffix = "_loss" + std::to_string(t) + "_loss_f64";
+    const at::Tensor teacher_cls = golden.f64(teacher + "_cls"), teacher_wh = golden.f64(teacher + "_wh");
+    const at::Tensor weight = keep_peaks(teacher_cls).amax(1, true);
+    EXPECT_LT(largest_difference(weight, golden["wh_mask" + std::to_string(t) + "_f64"]), 1e-12);
+    const bool norm = golden["cfg_NORM_WH"][t].item<bool>();
+    const at::Tensor side = norm ? published_side(teacher_wh, 1) : at::Tensor();
+    const at::Tensor heat =
+        mean_squared_error(cls.narrow(1, t, 1), teacher_cls, at::ones({2, 1}, at::kDouble)) * weights[0][t];
+    const at::Tensor size = weighted_l1(wh, teacher_wh, weight, side) * weights[1][t];
+    const at::Tensor offset = weighted_l1(reg, golden.f64(teacher + "_reg"), weight, {}) * weights[2][t];
+    const auto near = [&](const at::Tensor& value, const std::string& name) {
+      const double expected = golden.scalar(name + suffix);
+      EXPECT_NEAR(value.item<double>(), expected, 1e-9 * std::max(1.0, expected)) << name << t;
+    };
+    near(heat, "kd_cls");
+    near(size, "kd_wh");
+    near(offset, "kd_off");
+    total = total + heat + size + offset;
+  }
+  EXPECT_NEAR(total.item<double>(), golden.scalar("total_loss_f64"), 1e-6);
+  total.backward();
+  EXPECT_LT(largest_difference(cls.grad(), golden["grad_cls_f64"]), 1e-5);
+  EXPECT_LT(largest_difference(wh.grad(), golden["grad_wh_f64"]), 1e-5);
+  EXPECT_LT(largest_difference(reg.grad(), golden["grad_reg_f64"]), 1e-5);
+}
+
+INSTANTIATE_TEST_SUITE_P(Reference, PublishedDistillation, ::testing::Values("kd_unit_nonorm", "kd_yaml_normwh"),
+                         [](const auto& test) { return test.param; });
+
+TEST(Losses, FlooredSideEqualsThePublishedOneForOrdinaryBoxes) {
+  const at::Tensor wh = at::rand({2, 2, 8, 8}, at::kDouble) * 20 + 1;
+  EXPECT_LT(largest_difference(mean_side(wh, 1), published_side(wh, 1)), 2e-4);
+  EXPECT_EQ(mean_side(at::full({1, 2, 1, 1}, -0.5), 1).item<float>(), 1.0f);
+}
+
+// ---- Labels ---------------------------------------------------------------------------------------------------------
+
+TEST(Losses, FocalMatchesTheReferenceWithAndWithoutPositives) {
+  for (const char* name : {"focal_basic", "focal_no_positive"}) {
+    const GoldenTensors golden(name);
+    const at::Tensor p = leaf(golden.f64("pred"));
+    const at::Tensor loss = focal_joint(at::logit(p), golden.f64("gt"));
+    EXPECT_NEAR(loss.item<double>(), golden.scalar("focal_loss_f64"), 1e-5) << name;
+    loss.backward();
+    EXPECT_LT(largest_difference(p.grad(), golden["focal_grad_f64"]), 1e-5) << name;
+  }
+}
+
+GroundTruth small_truth() {
+  return make_ground_truth({{{{2, 2, 14, 16}, 0}, {{10, 6, 30, 28}, 1}}, {{{4, 4, 20, 20}, 0}}, {}}, 2, 8, 8, 0.3);
+}
+
+TEST(Losses, PerClassFocalDividesEachClassByItsOwnCentres) {
+  const GroundTruth truth = small_truth();
+  const at::Tensor logits = at::randn({3, 2, 8, 8}, at::kDouble) - 2, mask = everything(logits);
+  const at::Tensor per_class = focal_per_class(logits, truth, mask);
+  const at::Tensor joint = focal_joint(logits, truth.heat);
+  EXPECT_NEAR((per_class[0] * 2 + per_class[1]).item<double>(), (joint * 3).item<double>(), 1e-9);
+}
+
+TEST(Losses, FocalIsFiniteForExtremeLogits) {
+  const GroundTruth truth = small_truth();
+  for (const double z : {-200.0, 200.0}) {
+    const at::Tensor logits = leaf(at::full({3, 2, 8, 8}, z, at::kFloat));
+    const at::Tensor loss = focal_per_class(logits, truth, everything(logits)).sum();
+    loss.backward();
+    EXPECT_TRUE(std::isfinite(loss.item<double>()));
+    EXPECT_TRUE(at::isfinite(logits.grad()).all().item<bool>());
+  }
+}
+
+TEST(Losses, L1AtCentresMatchesTheReferenceAndIsZeroWithoutObjects) {
+  for (const char* name : {"reg_l1", "reg_l1_empty"}) {
+    const GoldenTensors golden(name);
+    const at::Tensor output = leaf(golden.f64("output"));
+    const at::Tensor index = golden["index"];
+    const std::int64_t cells = output.size(2) * output.size(3);
+    GroundTruth truth;
+    truth.index = (index + at::arange(index.size(0)).unsqueeze(1) * cells).flatten();
+    const at::Tensor target = golden.f64("target").view({-1, 2}), weight = golden.f64("mask").flatten();
+    const at::Tensor loss = l1_joint(at_centres(output, truth), target, weight, {});
+    EXPECT_NEAR(loss.item<double>(), golden.scalar("plain_loss_f64"), 1e-5);
+    loss.backward();
+    EXPECT_LT(largest_difference(output.grad(), golden["plain_grad_f64"]), 1e-5);
+  }
+}
+
+TEST(Losses, PerClassL1IsTheMeanOverTheClassesSupervisedObjects) {
+  const at::Tensor predicted = at::zeros({4, 2}, at::kDouble);
+  const at::Tensor target = at::tensor({2.0, 4.0, 1.0, 1.0, 8.0, 8.0, 3.0, 5.0}).view({4, 2}).to(at::kDouble);
+  const at::Tensor weight = at::tensor({1.0, 1.0, 1.0, 0.0}, at::kDouble), cls = at::tensor({0, 0, 2, 2}, at::kLong);
+  const at::Tensor plain = l1_per_class(predicted, target, weight, {}, cls, 3);
+  EXPECT_TRUE(at::allclose(plain, at::tensor({4.0, 0.0, 16.0}, at::kDouble)));
+  const at::Tensor sided = l1_per_class(predicted, target, weight, mean_side(target, 1).squeeze(1), cls, 3);
+  EXPECT_TRUE(at::allclose(sided, at::tensor({2.0, 0.0, 2.0}, at::kDouble)));
+}
+
+TEST(Losses, ObjectsOfUnsupervisedClassesHaveNoWeight) {
+  const GroundTruth truth = small_truth();
+  const at::Tensor mask = at::tensor({1.0, 0.0, 0.0, 1.0, 1.0, 1.0}).view({3, 2});
+  EXPECT_TRUE(at::equal(supervised_objects(truth, mask, 64), at::tensor({1.0f, 0.0f, 0.0f})));
+}
+
+// ---- Gradients against finite differences ------------------------------------------------------------------------
+
+struct HeatCase {
+  std::string name;
+  std::function<at::Tensor(const at::Tensor& z, const at::Tensor& teacher, const at::Tensor& mask)> loss;
+};
+
+class HeatLoss : public ::testing::TestWithParam<HeatCase> {
+ protected:
+  void SetUp() override {
+    torch::manual_seed(11);
+    student_ = at::randn({2, 3, 5, 4}, at::kDouble) * 2 - 1;
+    teacher_ = at::randn({2, 3, 5, 4}, at::kDouble) * 3 - 1;
+    teacher_.masked_fill_(teacher_ < -2.94, kSilent);  // as decoded from records
+    mask_ = at::tensor({1.0, 0.0, 1.0, 1.0, 1.0, 0.0}).view({2, 3}).to(at::kDouble);
+  }
+  at::Tensor student_, teacher_, mask_;
+};
+
+TEST_P(HeatLoss, GradientMatchesFiniteDifferences) {
+  expect_gradients_match([&](const auto& in) { return GetParam().loss(in[0], teacher_, mask_).sum(); }, {student_});
+}
+
+TEST_P(HeatLoss, UnsupervisedViewsContributeExactlyNothing) {
+  const at::Tensor z = leaf(student_);
+  const at::Tensor loss = GetParam().loss(z, teacher_, mask_).sum();
+  loss.backward();
+  const at::Tensor outside = mask_.eq(0).unsqueeze(-1).unsqueeze(-1);
+  EXPECT_EQ((z.grad() * outside).abs().max().item<double>(), 0);
+  EXPECT_GT(z.grad().abs().max().item<double>(), 0);
+
+  const at::Tensor other = at::where(outside, at::full_like(student_, 3.5), student_);
+  const at::Tensor other_teacher = at::where(outside, at::full_like(teacher_, 7.0), teacher_);
+  EXPECT_EQ(GetParam().loss(other, other_teacher, mask_).sum().item<double>(), loss.item<double>());
+}
+
+TEST_P(HeatLoss, IsExactlyZeroWhenNothingIsSupervised) {
+  const at::Tensor z = leaf(student_);
+  const at::Tensor loss = GetParam().loss(z, teacher_, at::zeros_like(mask_)).sum();
+  loss.backward();
+  EXPECT_EQ(loss.item<double>(), 0);
+  EXPECT_EQ(z.grad().abs().max().item<double>(), 0);
+}
+
+TEST_P(HeatLoss, IsFiniteWithASilentTeacherAndExtremeStudents) {
+  for (const double value : {-80.0, 0.0, 80.0}) {
+    const at::Tensor z = leaf(at::full({2, 3, 5, 4}, value, at::kFloat));
+    const at::Tensor loss = GetParam().loss(z, at::full({2, 3, 5, 4}, kSilent, at::kFloat), mask_.to(at::kFloat)).sum();
+    loss.backward();
+    EXPECT_TRUE(std::isfinite(loss.item<double>()));
+    EXPECT_TRUE(at::isfinite(z.grad()).all().item<bool>());
+  }
+}
+
+TEST_P(HeatLoss, AFreshStudentLearnsWhereTheTeacherSees) {
+  const at::Tensor teacher = at::full({1, 1, 12, 12}, kSilent, at::kFloat);
+  teacher[0][0].narrow(0, 5, 3).narrow(1, 6, 3).fill_(1.0f);
+  teacher[0][0][6][7].fill_(3.0f);
+  const at::Tensor mask = at::ones({1, 1});
+  const at::Tensor z = leaf(at::full({1, 1, 12, 12}, -2.19f));  // the heat head's initial bias
+  torch::optim::Adam adam({z}, torch::optim::AdamOptions(0.1));
+  for (int step = 0; step < 400; ++step) {
+    adam.zero_grad();
+    GetParam().loss(z, teacher, mask).sum().backward();
+    adam.step();
+  }
+  const at::Tensor p = at::sigmoid(z).detach();
+  EXPECT_NEAR(p[0][0][6][7].item<float>(), 0.95f, 0.06f);  // qfl slows down as it gets near
+  EXPECT_NEAR(p[0][0][5][6].item<float>(), 0.73f, 0.05f);
+  EXPECT_LT(p[0][0][0][0].item<float>(), GetParam().name == "relu" ? 0.5f : 0.1f);
+}
+
+at::Tensor published_relu(const at::Tensor& z, const at::Tensor& teacher, const at::Tensor& mask) {
+  return one_sided_relu(z, teacher, mask, 0.5);
+}
+
+at::Tensor low_relu(const at::Tensor& z, const at::Tensor& teacher, const at::Tensor& mask) {
+  return one_sided_relu(z, teacher, mask, 0.05);
+}
+
+at::Tensor squares_of_logits(const at::Tensor& z, const at::Tensor& teacher, const at::Tensor& mask) {
+  return mean_squared_error(at::sigmoid(z), at::sigmoid(teacher), mask);
+}
+
+INSTANTIATE_TEST_SUITE_P(Every, HeatLoss,
+                         ::testing::Values(HeatCase{"qfl", quality_focal}, HeatCase{"bce", cross_entropy},
+                                           HeatCase{"relu", published_relu}, HeatCase{"relu_low", low_relu},
+                                           HeatCase{"prob_peaks", squares_of_logits}),
+                         [](const auto& test) { return test.param.name; });
+
+TEST(Losses, GradientsOfTheLabelTermsMatchFiniteDifferences) {
+  const GroundTruth truth = small_truth();
+  torch::manual_seed(12);
+  const at::Tensor mask = at::tensor({1.0, 0.0, 1.0, 1.0, 1.0, 1.0}).view({3, 2}).to(at::kDouble);
+  const at::Tensor logits = at::randn({3, 2, 8, 8}, at::kDouble) - 1;
+  expect_gradients_match([&](const auto& in) { return focal_per_class(in[0], truth, mask).sum(); }, {logits});
+  expect_gradients_match([&](const auto& in) { return focal_joint(in[0], truth.heat, mask); }, {logits});
+
+  const at::Tensor target = truth.wh.to(at::kDouble), side = mean_side(target, 1).squeeze(1);
+  const at::Tensor weight = supervised_objects(truth, mask, 64);
+  const at::Tensor wh = at::rand({3, 2, 8, 8}, at::kDouble) * 9;
+  expect_gradients_match(
+      [&](const auto& in) {
+        const at::Tensor predicted = at_centres(in[0], truth);
+        return l1_per_class(predicted, target, weight, side, truth.cls, 2).sum() +
+               l1_joint(predicted, target, weight, {});
+      },
+      {wh});
+}
+
+TEST(Losses, GradientOfTheWeightedL1MatchesFiniteDifferences) {
+  torch::manual_seed(13);
+  const at::Tensor student = at::rand({2, 2, 5, 4}, at::kDouble) * 9, teacher = at::rand({2, 2, 5, 4}, at::kDouble) * 9;
+  const at::Tensor weight = at::relu(at::randn({2, 1, 5, 4}, at::kDouble));
+  expect_gradients_match([&](const auto& in) { return weighted_l1(in[0], teacher, weight, mean_side(teacher, 1)); },
+                         {student});
+}
+
+// ---- What the formulas mean ---------------------------------------------------------------------------------------
+
+TEST(Losses, ReluOnBothSidesGivesAFreshStudentNoGradientAndOneSidedDoes) {
+  const at::Tensor teacher = at::full({1, 1, 8, 8}, -4.0f);
+  teacher[0][0][3][3].fill_(2.0f);
+  const at::Tensor fresh = leaf(at::full({1, 1, 8, 8}, -2.19f));
+  (at::relu(fresh) - at::relu(teacher)).square().mean().backward();
+  EXPECT_EQ(fresh.grad().abs().max().item<float>(), 0);
+
+  fresh.mutable_grad().zero_();
+  one_sided_relu(fresh, teacher, at::ones({1, 1}), 0.5).backward();
+  EXPECT_LT(fresh.grad()[0][0][3][3].item<float>(), 0) << "pulled up where the teacher sees an object";
+  EXPECT_EQ(fresh.grad()[0][0][0][0].item<float>(), 0) << "left alone where both are silent";
+}
+
+TEST(Losses, OneSidedReluEqualsThePublishedLossOnceTheStudentIsPositive) {
+  const at::Tensor teacher = at::randn({2, 2, 6, 6}, at::kDouble), student = at::rand({2, 2, 6, 6}, at::kDouble) * 3;
+  const double published = (at::relu(student) - at::relu(teacher)).square().mean().item<double>();
+  EXPECT_NEAR(one_sided_relu(student, teacher, everything(student), 0.5).item<double>(), published, 1e-12);
+}
+
+TEST(Losses, QualityFocalIsZeroForAStudentThatEqualsItsTeacher) {
+  const at::Tensor z = at::randn({2, 2, 6, 6}, at::kDouble);
+  EXPECT_EQ(quality_focal(z, z, everything(z)).sum().item<double>(), 0);
+}
+
+TEST(Losses, PeakMassSumsSupervisedPeaksAboveATenthAndIsAtLeastOne) {
+  at::Tensor p = at::zeros({2, 2, 7, 7}, at::kDouble);
+  p[0][0][1][1] = 0.9;
+  p[0][0][1][2] = 0.8;  // beside a larger one: no peak
+  p[0][0][5][5] = 0.6;
+  p[0][0][5][1] = 0.09;  // too faint
+  p[1][0][3][3] = 0.7;   // not supervised
+  p[1][1][3][3] = 0.5;
+  const at::Tensor mask = at::tensor({1.0, 1.0, 0.0, 1.0}).view({2, 2}).to(at::kDouble);
+  EXPECT_TRUE(at::allclose(peak_mass(p, mask), at::tensor({1.5, 1.0}, at::kDouble)));
+}
+
+}  // namespace
+}  // namespace conclave
