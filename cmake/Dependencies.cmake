@@ -29,7 +29,6 @@ target_compile_options(conclave_torch INTERFACE
   "SHELL:-idirafter ${_torch}/include" "SHELL:-idirafter ${_torch}/include/torch/csrc/api/include")
 set(_torch_libraries ${_torch}/lib/libc10.so ${_torch}/lib/libtorch_cpu.so)
 if(CONCLAVE_CUDA)
-  target_compile_definitions(conclave_torch INTERFACE CONCLAVE_CUDA)
   # Nothing of ours names a CUDA symbol; the backend registers itself when it is loaded, so it must not be dropped.
   list(APPEND _torch_libraries -Wl,--no-as-needed ${_torch}/lib/libc10_cuda.so ${_torch}/lib/libtorch_cuda.so -Wl,--as-needed)
 endif()

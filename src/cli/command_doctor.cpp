@@ -1,6 +1,4 @@
 #include <ATen/Context.h>
-#include <ATen/Parallel.h>
-#include <ATen/Version.h>
 #include <torch/version.h>
 #include <zmq.h>
 
@@ -38,7 +36,7 @@ void doctor() {
   row("bfloat16", __builtin_cpu_supports("avx512bf16") ? "in hardware (AVX512-BF16): training.bf16 is about twice as fast"
                                                        : "emulated: set training.bf16=false on this CPU");
   row("CUDA", cuda_text());
-  row("LibTorch", std::string(TORCH_VERSION) + ", " + at::get_parallel_info().substr(0, at::get_parallel_info().find('\n')));
+  row("LibTorch", TORCH_VERSION);
   row("OpenCV", CV_VERSION);
 #ifdef CONCLAVE_IMGCODECS
   row("images", "JPEG, PNG, BMP, WebP");

@@ -58,6 +58,7 @@ void bind_set(ConfigTable& table, DatasetOptions& set) {
   table.value("limit", set.limit, "use only the first so many images; 0: all");
   // Without the key, annotations are taken to be complete.
   table.seen("labelled", [&set](bool present) { set.all_labelled = !present && !set.annotations.empty(); });
+  table.unprinted("labelled", [&set] { return set.all_labelled; });
 }
 
 void bind_data(ConfigTable& table, RunOptions& o) {

@@ -275,6 +275,12 @@ void ConfigTable::seen(const std::string& key, std::function<void(bool)> hook) {
   }
 }
 
+void ConfigTable::unprinted(const std::string& key, std::function<bool()> when) {
+  for (Field& field : fields_) {
+    if (field.key == key) field.unprinted = when;
+  }
+}
+
 void ConfigTable::read_field(Field& field, const ConfigEntry& entry, ConfigErrors& errors, const std::string& path) {
   const ConfigNode& node = entry.value;
   if (field.section) {
@@ -331,6 +337,7 @@ std::string ConfigTable::print(const ConfigNode* source, bool with_places, int i
   const std::string space(static_cast<std::size_t>(indent), ' ');
   std::string text;
   for (const Field& field : fields_) {
+    if (field.unprinted && field.unprinted()) continue;
     const ConfigEntry* entry = source == nullptr ? nullptr : source->find(field.key);
     const ConfigNode* node = entry == nullptr ? nullptr : &entry->value;
     if (field.section) {

@@ -81,6 +81,9 @@ class ConfigTable {
   // Called with the key's place after the map was read; for checks across fields. `present`: the key was written.
   void seen(const std::string& key, std::function<void(bool present)> hook);
 
+  // The key is not printed while this is true: a value that can only be said by saying nothing.
+  void unprinted(const std::string& key, std::function<bool()> when);
+
   // Reads the map into the members. Unknown keys (with the nearest known one), wrong types and values out of range go to
   // `errors`; the members concerned keep their defaults.
   void read(const ConfigNode& node, ConfigErrors& errors, const std::string& prefix = {});
@@ -104,6 +107,7 @@ class ConfigTable {
     std::unique_ptr<ConfigTable> section;
     std::optional<ListHooks> list;
     std::function<void(bool)> seen;
+    std::function<bool()> unprinted;
   };
   Field& add(const std::string& key, const std::string& type, const std::string& doc);
   void add_choice(const std::string& key, const std::vector<std::string>& names, const std::string& doc,

@@ -156,10 +156,10 @@ std::string bar_html(double share) {
   return "<span class=\"bar\" aria-hidden=\"true\"><i style=\"width:" + fixed(width, 1) + "%\"></i><u></u></span>";
 }
 
-std::string tiles_html(const std::vector<Tile>& tiles) {
+std::string tiles_html(const std::vector<StatTile>& tiles) {
   if (tiles.empty()) return {};
   std::string out = "<div class=\"tiles\">";
-  for (const Tile& tile : tiles) {
+  for (const StatTile& tile : tiles) {
     out += "<div class=\"tile\"><span>" + escape_html(tile.label) + "</span><b>" + escape_html(tile.value) +
            "</b><span>" + escape_html(tile.note) + "</span></div>";
   }

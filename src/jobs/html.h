@@ -42,10 +42,10 @@ std::string table_html(const std::vector<Column>& columns, const std::vector<std
 std::string bar_html(double share);
 
 // Large numbers side by side: what it is, the number, and a word below it.
-struct Tile {
+struct StatTile {
   std::string label, value, note;
 };
-std::string tiles_html(const std::vector<Tile>& tiles);
+std::string tiles_html(const std::vector<StatTile>& tiles);
 
 // A section with a heading; nothing at all when the body is empty.
 std::string section_html(std::string_view title, const std::string& body_html);

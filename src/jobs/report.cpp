@@ -94,7 +94,7 @@ std::string duration_text(double seconds) {
 }
 
 std::string summary_html(const RunRecord& record) {
-  std::vector<Tile> tiles;
+  std::vector<StatTile> tiles;
   if (record.student) {
     const StudentResult& student = *record.student;
     if (student.all) {

@@ -24,6 +24,7 @@ namespace {
 
 constexpr int kHighWaterMark = 1000;      // frames per peer; credit keeps far below it
 constexpr int kLingerMilliseconds = 500;  // for the goodbyes
+constexpr double kFarewellSeconds = 1;    // for the workers' answers to it
 constexpr int kFramesPerTurn = 256;       // then leases and heartbeats get their turn
 constexpr std::size_t kMaxWarnedPeers = 64;
 
@@ -97,6 +98,8 @@ class RouterSource final : public RemoteSource {
 
   // The I/O thread, with mutex_ held.
   void serve();
+  void receive();
+  void part();
   void handle(const std::string& peer, std::string_view bytes);
   void on(const std::string& peer, const Hello& hello);
   void on(const std::string& peer, const Result& result);
@@ -225,20 +228,7 @@ void RouterSource::serve() {
       lock.unlock();
       wait_for_input(*socket_, waker_, turn);
       lock.lock();
-      for (int i = 0; i < kFramesPerTurn; ++i) {
-        zmq::message_t peer, part;
-        if (!uninterrupted([&] { return socket_->recv(peer, zmq::recv_flags::dontwait); })) break;
-        int parts = 0;
-        for (bool more = peer.more(); more; more = part.more(), ++parts) {
-          if (!uninterrupted([&] { return socket_->recv(part); })) break;
-        }
-        const std::string name = peer.to_string();
-        if (parts != 1) {
-          garbage(name, "a message of " + std::to_string(parts) + " parts");
-        } else {
-          handle(name, part.to_string_view());
-        }
-      }
+      receive();
       const TimePoint now = clock_.now();
       if ((now - beat).count() >= options_.heartbeat_seconds) {
         beat = now;
@@ -248,12 +238,40 @@ void RouterSource::serve() {
       grant();
       changed_.notify_all();
     }
-    for (const std::string& peer : table_.peers()) send(peer, encode(Goodbye{}));
+    part();
   } catch (...) {
     failure_ = std::current_exception();
   }
   socket_->close();
   changed_.notify_all();
+}
+
+void RouterSource::receive() {
+  for (int i = 0; i < kFramesPerTurn; ++i) {
+    zmq::message_t peer, part;
+    if (!uninterrupted([&] { return socket_->recv(peer, zmq::recv_flags::dontwait); })) break;
+    int parts = 0;
+    for (bool more = peer.more(); more; more = part.more(), ++parts) {
+      if (!uninterrupted([&] { return socket_->recv(part); })) break;
+    }
+    const std::string name = peer.to_string();
+    if (parts != 1) {
+      garbage(name, "a message of " + std::to_string(parts) + " parts");
+    } else {
+      handle(name, part.to_string_view());
+    }
+  }
+}
+
+// Says goodbye to the workers and waits, not for long, until each has answered: a connection that ends before its last
+// message was read takes that message along.
+void RouterSource::part() {
+  for (const std::string& peer : table_.peers()) send(peer, encode(Goodbye{}));
+  const TimePoint end = clock_.now() + Seconds(kFarewellSeconds);
+  while (!table_.peers().empty() && clock_.now() < end) {
+    wait_for_input(*socket_, waker_, std::chrono::milliseconds(10));
+    receive();
+  }
 }
 
 // A peer that is gone loses its leases at once; one whose queue is full is left to its heartbeats.
@@ -299,13 +317,17 @@ void RouterSource::handle(const std::string& peer, std::string_view bytes) {
   if (std::holds_alternative<Goodbye>(frame)) {
     const std::string worker = table_.worker_name(peer);
     const int leases = table_.remove(peer, clock_.now());
-    log::info("worker {} leaves; {} of its leases go to others", worker, leases);
+    if (!closing_) log::info("worker {} leaves; {} of its leases go to others", worker, leases);
     return;
   }
   if (!std::holds_alternative<Heartbeat>(frame)) garbage(peer, "a frame that only a trainer sends");
 }
 
 void RouterSource::on(const std::string& peer, const Hello& hello) {
+  if (closing_) {
+    send(peer, encode(Goodbye{}));
+    return;
+  }
   if (std::optional<std::string> reason = table_.hello(peer, hello, clock_.now())) {
     log::warn("worker {} refused: {}", hello.worker, *reason);
     send(peer, encode(Refusal{*reason}));

@@ -287,6 +287,7 @@ class WorkerLoop {
     } else if (std::holds_alternative<Stranger>(frame)) {
       if (serving_) join();
     } else if (std::holds_alternative<Goodbye>(frame)) {
+      send(encode(Goodbye{}));
       left_ = true;
     }
     if (serving_) last_word_ = heard_;
