@@ -6,6 +6,15 @@ import unittest
 
 from support import ROOT, fixture, run
 
+def text_of(path):
+    with open(path) as content:
+        return content.read()
+
+
+def load(path):
+    return json.loads(text_of(path))
+
+
 VERBS = ["distill", "train", "teach", "eval", "predict", "data", "models", "config", "doctor"]
 
 
@@ -25,12 +34,12 @@ class Commands(unittest.TestCase):
                      "weights/best.safetensors", "weights/last.safetensors", "checkpoint", "pictures"):
             self.assertTrue(os.path.exists(f"{self.folder}/merged/{name}"), name)
         self.assertIn("person", done.stdout)
-        result = json.load(open(f"{self.folder}/merged/result.json"))
+        result = load(f"{self.folder}/merged/result.json")
         self.assertEqual(result["classes"], ["person", "car"])
         self.assertEqual(set(result["wire"]["bytes_per_view"]), {"person", "car"})
         self.assertGreater(min(result["wire"]["bytes_per_view"].values()), 0)
         self.assertEqual(len(result["pictures"]), 6)
-        self.assertIn("<svg", open(f"{self.folder}/merged/report.html").read())
+        self.assertIn("<svg", text_of(f"{self.folder}/merged/report.html"))
 
     def test_the_resolved_configuration_of_a_run_can_be_run_again(self):
         if not os.path.exists(f"{self.folder}/merged/config.yaml"):
@@ -44,7 +53,7 @@ class Commands(unittest.TestCase):
                    f"{self.folder}/data/test/images", "--annotations", f"{self.folder}/data/test/annotations.json", "--out", out,
                    check=True)
         self.assertIn("AP50", done.stdout)
-        self.assertIn("person", json.load(open(out))["per_class"])
+        self.assertIn("person", load(out)["per_class"])
 
     def test_predict_writes_pictures_and_detections(self):
         out = f"{self.folder}/predicted"
@@ -52,7 +61,7 @@ class Commands(unittest.TestCase):
         args = ["predict", f"{self.folder}/data/test/images", "--weights", f"{self.folder}/person/weights/best.safetensors",
                 "--out", out, "--threshold", 0.05]
         run(*args, check=True)
-        detections = json.load(open(f"{out}/detections.json"))
+        detections = load(f"{out}/detections.json")
         self.assertEqual(len(detections["images"]), 8)
         self.assertEqual(len([name for name in os.listdir(out) if name.endswith(".jpg")]), 8)
         self.assertNotEqual(run(*args).returncode, 0, "an existing folder is not overwritten")
@@ -60,10 +69,10 @@ class Commands(unittest.TestCase):
     def test_data_split_makes_partially_labelled_sets(self):
         out = f"{self.folder}/split"
         shutil.rmtree(out, ignore_errors=True)
-        whole = json.load(open(f"{self.folder}/data/test/annotations.json"))
+        whole = load(f"{self.folder}/data/test/annotations.json")
         run("data", "split", f"{self.folder}/data/test/annotations.json", "--classes", "person", "car", "--out", out, "--seed", 1,
             check=True)
-        parts = [json.load(open(f"{out}/{cls}.json")) for cls in ("person", "car")]
+        parts = [load(f"{out}/{cls}.json") for cls in ("person", "car")]
         ids = [{image["id"] for image in part["images"]} for part in parts]
         self.assertFalse(ids[0] & ids[1])
         self.assertEqual(ids[0] | ids[1], {image["id"] for image in whole["images"]})

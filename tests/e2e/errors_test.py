@@ -92,7 +92,8 @@ class BadInput(unittest.TestCase):
             for name in names:
                 begin, end = header[name]["data_offsets"]
                 sizes.setdefault(end - begin, []).append(name)
-            one, other = next(group for group in sizes.values() if len(group) > 1)[:2]
+            group = next(group for group in sizes.values() if len(group) > 1)
+            other, one = sorted(group, key=lambda name: header[name]["data_offsets"])[:2]
             header[one]["data_offsets"] = header[other]["data_offsets"]
             write_header(path, header, data)
         args, path = self.damaged_teacher(damage)
