@@ -22,7 +22,8 @@ void show(const ConfigArguments& arguments) {
     return;
   }
   if (arguments.config.empty()) {
-    throw Error("no configuration is named", {}, "conclave config run.yaml, or conclave config --reference", Exit::kUsage);
+    throw Error("no configuration is named", {}, "conclave config run.yaml, or conclave config --reference",
+                Exit::kUsage);
   }
   std::fputs(resolved_with_sources(arguments.config, arguments.overrides).c_str(), stdout);
 }

@@ -18,13 +18,14 @@ namespace {
 void synthesize(const StreetOptions& options) {
   const bool terminal = isatty(STDERR_FILENO) != 0;
   make_street_set(options, [&](int done) {
-    if (terminal && (done % 20 == 0 || done == options.images)) std::fprintf(stderr, "\r%d/%d images", done, options.images);
+    if (terminal && (done % 20 == 0 || done == options.images))
+      std::fprintf(stderr, "\r%d/%d images", done, options.images);
   });
   if (terminal) std::fputc('\n', stderr);
   std::string classes;
   for (const std::string& name : options.labelled) classes += (classes.empty() ? "" : ", ") + name;
-  std::printf("%d images of %dx%d in %s, labelled for %s\n", options.images, options.width, options.height, options.folder.c_str(),
-              classes.c_str());
+  std::printf("%d images of %dx%d in %s, labelled for %s\n", options.images, options.width, options.height,
+              options.folder.c_str(), classes.c_str());
 }
 
 void add_synth(CLI::App& data, Action& action) {
@@ -85,8 +86,8 @@ void check(CheckArguments arguments) {
   const DatasetReport report = check_dataset(arguments.set, arguments.classes);
   std::fputs(text_of(report, arguments.show).c_str(), stdout);
   if (!report.usable()) {
-    throw Error(std::to_string(report.faults.size()) + " faulty entries and " + std::to_string(report.broken_images.size()) +
-                    " broken images (listed above)",
+    throw Error(std::to_string(report.faults.size()) + " faulty entries and " +
+                    std::to_string(report.broken_images.size()) + " broken images (listed above)",
                 arguments.set.name, "mend or remove them: training stops at the first");
   }
 }
@@ -101,7 +102,9 @@ void add_check(CLI::App& data, Action& action) {
   verb->add_option("--images", arguments->set.images, "folder of the images")->required();
   verb->add_option("--annotations", arguments->set.annotations, "COCO JSON");
   verb->add_option("--classes", arguments->classes, "the classes that you expect; default: those of the file");
-  verb->add_option("--show", arguments->show, "entries shown per list")->check(CLI::Range(1, 1000000))->capture_default_str();
+  verb->add_option("--show", arguments->show, "entries shown per list")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str();
   verb->callback([arguments, &action] { action = [arguments] { check(*arguments); }; });
 }
 

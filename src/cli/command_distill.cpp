@@ -49,8 +49,8 @@ TeacherSide open_teachers(const RunOptions& options, const RunTeachers& teachers
                                                      std::filesystem::path(options.run) / "workers");
   } else {
     for (const TeacherOptions& teacher : options.teachers) {
-      log::info("waiting for workers: conclave teach --connect {} --name {} --weights {}", remote->address(), teacher.name,
-                teacher.weights.empty() ? "FILE" : teacher.weights);
+      log::info("waiting for workers: conclave teach --connect {} --name {} --weights {}", remote->address(),
+                teacher.name, teacher.weights.empty() ? "FILE" : teacher.weights);
     }
   }
   side.source = std::move(remote);
@@ -60,8 +60,8 @@ TeacherSide open_teachers(const RunOptions& options, const RunTeachers& teachers
 void distill(const RunCommand& command) {
   const RunOptions options = read_run(command);
   if (needs_teachers(options.fusion.method) && options.teachers.empty()) {
-    throw Error("no teachers are given", command.config, "list them under `teachers:`; conclave distill --help shows one",
-                Exit::kUsage);
+    throw Error("no teachers are given", command.config,
+                "list them under `teachers:`; conclave distill --help shows one", Exit::kUsage);
   }
   const RunTeachers teachers = read_teachers(options);
   Trainer trainer(options, teachers.channels);
@@ -101,7 +101,8 @@ void add_distill(CLI::App& app, Action& action) {
       "  conclave distill merge.yaml fusion.method=pseudo run=runs/pseudo\n"
       "  conclave distill merge.yaml service.spawn=false service.bind=tcp://127.0.0.1:5555\n"
       "      # workers come from outside: conclave teach --connect tcp://127.0.0.1:5555 --name person --weights …\n\n"
-      "docs/configuration.md lists every key; `conclave config merge.yaml` shows the resolved values and where each was set.");
+      "docs/configuration.md lists every key; `conclave config merge.yaml` shows the resolved values and where each "
+      "was set.");
   auto command = add_run_options(*verb);
   verb->callback([command, &action] { action = [command] { distill(*command); }; });
 }

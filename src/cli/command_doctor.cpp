@@ -33,8 +33,9 @@ void doctor() {
   const auto row = [](const char* name, const std::string& value) { std::printf("%-10s %s\n", name, value.c_str()); };
   row("Conclave", kVersion);
   row("CPU", cpu_name() + ", " + std::to_string(cpu_count()) + " cores");
-  row("bfloat16", __builtin_cpu_supports("avx512bf16") ? "in hardware (AVX512-BF16): training.bf16 is about twice as fast"
-                                                       : "emulated: set training.bf16=false on this CPU");
+  row("bfloat16", __builtin_cpu_supports("avx512bf16")
+                      ? "in hardware (AVX512-BF16): training.bf16 is about twice as fast"
+                      : "emulated: set training.bf16=false on this CPU");
   row("CUDA", cuda_text());
   row("LibTorch", TORCH_VERSION);
   row("OpenCV", CV_VERSION);

@@ -57,7 +57,8 @@ void evaluate(const EvalArguments& arguments) {
   options.channels_last = arguments.bf16;
   const auto detections = detect(*loaded.model, set, views, options);
   const ApResult ap = coco_ap(set, detections);
-  std::printf("%-22s %7s %7s %7s %7s %7s %7s %7s\n", "class", "AP", "AP50", "AP75", "small", "medium", "large", "AR100");
+  std::printf("%-22s %7s %7s %7s %7s %7s %7s %7s\n", "class", "AP", "AP50", "AP75", "small", "medium", "large",
+              "AR100");
   nlohmann::ordered_json per_class = nlohmann::ordered_json::object();
   for (std::size_t c = 0; c < spec.classes.size(); ++c) {
     print_row(spec.classes[c], ap.per_class[c]);
@@ -65,9 +66,9 @@ void evaluate(const EvalArguments& arguments) {
   }
   print_row("mean", ap.all);
   if (!arguments.out.empty()) {
-    const nlohmann::ordered_json json = {{"weights", arguments.weights}, {"sha256", loaded.hash},
-                                         {"annotations", arguments.annotations}, {"images", set.images.size()},
-                                         {"all", ap_json(ap.all)}, {"per_class", per_class}};
+    const nlohmann::ordered_json json = {
+        {"weights", arguments.weights}, {"sha256", loaded.hash},  {"annotations", arguments.annotations},
+        {"images", set.images.size()},  {"all", ap_json(ap.all)}, {"per_class", per_class}};
     write_file_atomically(arguments.out, json.dump(2) + "\n");
   }
   if (!arguments.detections.empty()) write_detections(arguments.detections, set, detections);
@@ -80,7 +81,8 @@ void add_eval(CLI::App& app, Action& action) {
   verb->footer(
       "Examples:\n"
       "  conclave eval --weights runs/merged/weights/best.safetensors --images val/ --annotations val.json\n"
-      "  conclave eval --weights student.safetensors --images val/ --annotations val.json --out ap.json --detections dets.json\n\n"
+      "  conclave eval --weights student.safetensors --images val/ --annotations val.json --out ap.json --detections "
+      "dets.json\n\n"
       "The numbers equal pycocotools'. --detections writes COCO results, for pycocotools and other tools.");
   auto arguments = std::make_shared<EvalArguments>();
   verb->add_option("--weights", arguments->weights, "a safetensors file of train or distill")->required();
@@ -88,7 +90,8 @@ void add_eval(CLI::App& app, Action& action) {
   verb->add_option("--annotations", arguments->annotations, "COCO JSON")->required();
   verb->add_option("--out", arguments->out, "write the AP values to this JSON file");
   verb->add_option("--detections", arguments->detections, "write the detections to this JSON file (COCO results)");
-  verb->add_option("--size", arguments->size, "input width and height; default: what the weights were trained at")->expected(2);
+  verb->add_option("--size", arguments->size, "input width and height; default: what the weights were trained at")
+      ->expected(2);
   verb->add_option("--batch", arguments->batch, "images at once")->check(CLI::Range(1, 1024))->capture_default_str();
   verb->add_option("--device", arguments->device, "cpu, cuda or cuda:N")->capture_default_str();
   verb->add_flag("--bf16", arguments->bf16, "compute in bfloat16");

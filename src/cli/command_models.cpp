@@ -22,14 +22,17 @@ void describe_file(const std::string& path) {
   const Cost cost = cost_of(*loaded.model, spec.width, spec.height);
   std::string classes;
   for (const std::string& name : spec.classes) classes += (classes.empty() ? "" : ", ") + name;
-  std::printf("file        %s\nsha256      %s\nnetwork     %s\nclasses     %s\ninput       %d x %d\nparameters  %lld\nGFLOPs      %.3f\n",
-              path.c_str(), loaded.hash.c_str(), describe(spec.architecture).c_str(), classes.c_str(), spec.width, spec.height,
-              static_cast<long long>(cost.parameters), cost.gflops);
+  std::printf(
+      "file        %s\nsha256      %s\nnetwork     %s\nclasses     %s\ninput       %d x %d\nparameters  %lld\nGFLOPs   "
+      "   %.3f\n",
+      path.c_str(), loaded.hash.c_str(), describe(spec.architecture).c_str(), classes.c_str(), spec.width, spec.height,
+      static_cast<long long>(cost.parameters), cost.gflops);
 }
 
 void models(const ModelsArguments& arguments) {
   if (!arguments.weights.empty()) return describe_file(arguments.weights);
-  std::printf("%-62s %12s %8s\n", ("network at " + std::to_string(arguments.size[0]) + "x" + std::to_string(arguments.size[1])).c_str(),
+  std::printf("%-62s %12s %8s\n",
+              ("network at " + std::to_string(arguments.size[0]) + "x" + std::to_string(arguments.size[1])).c_str(),
               "parameters", "GFLOPs");
   for (const ZooRow& row : zoo_table(arguments.size[0], arguments.size[1])) {
     std::printf("%-62s %12lld %8.3f\n", row.name.c_str(), static_cast<long long>(row.cost.parameters), row.cost.gflops);
@@ -47,7 +50,10 @@ void add_models(CLI::App& app, Action& action) {
       "  conclave models runs/merged/weights/best.safetensors");
   auto arguments = std::make_shared<ModelsArguments>();
   verb->add_option("weights", arguments->weights, "describe this file instead");
-  verb->add_option("--size", arguments->size, "input width and height")->expected(2)->check(CLI::Range(32, 8192))->capture_default_str();
+  verb->add_option("--size", arguments->size, "input width and height")
+      ->expected(2)
+      ->check(CLI::Range(32, 8192))
+      ->capture_default_str();
   verb->callback([arguments, &action] { action = [arguments] { models(*arguments); }; });
 }
 

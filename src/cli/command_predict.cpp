@@ -97,11 +97,17 @@ void predict(const PredictArguments& arguments) {
                        {"bbox", {detection.box.x0, detection.box.y0, detection.box.width(), detection.box.height()}}});
     }
     count += found.size();
-    images.push_back({{"image", image.path}, {"picture", name}, {"width", image.width}, {"height", image.height},
+    images.push_back({{"image", image.path},
+                      {"picture", name},
+                      {"width", image.width},
+                      {"height", image.height},
                       {"detections", found}});
   }
-  const nlohmann::ordered_json json = {{"weights", arguments.weights}, {"sha256", loaded.hash}, {"classes", spec.classes},
-                                       {"threshold", arguments.threshold}, {"images", images}};
+  const nlohmann::ordered_json json = {{"weights", arguments.weights},
+                                       {"sha256", loaded.hash},
+                                       {"classes", spec.classes},
+                                       {"threshold", arguments.threshold},
+                                       {"images", images}};
   write_file_atomically(out / "detections.json", json.dump(2) + "\n");
   std::printf("%zu objects on %zu images: pictures and detections.json in %s\n", count, set.images.size(), out.c_str());
 }
@@ -109,7 +115,8 @@ void predict(const PredictArguments& arguments) {
 }  // namespace
 
 void add_predict(CLI::App& app, Action& action) {
-  CLI::App* verb = app.add_subcommand("predict", "images in, pictures with labelled boxes and a JSON of detections out");
+  CLI::App* verb =
+      app.add_subcommand("predict", "images in, pictures with labelled boxes and a JSON of detections out");
   verb->footer(
       "Examples:\n"
       "  conclave predict photos/ --weights runs/merged/weights/best.safetensors --out predicted\n"
@@ -119,8 +126,11 @@ void add_predict(CLI::App& app, Action& action) {
   verb->add_option("images", arguments->inputs, "image files and folders")->required();
   verb->add_option("--weights", arguments->weights, "a safetensors file of train or distill")->required();
   verb->add_option("--out", arguments->out, "a new folder for the pictures and detections.json")->required();
-  verb->add_option("--threshold", arguments->threshold, "lowest score that counts")->check(CLI::Range(0.0, 1.0))->capture_default_str();
-  verb->add_option("--size", arguments->size, "input width and height; default: what the weights were trained at")->expected(2);
+  verb->add_option("--threshold", arguments->threshold, "lowest score that counts")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  verb->add_option("--size", arguments->size, "input width and height; default: what the weights were trained at")
+      ->expected(2);
   verb->add_option("--device", arguments->device, "cpu, cuda or cuda:N")->capture_default_str();
   verb->add_flag("--bf16", arguments->bf16, "compute in bfloat16");
   verb->callback([arguments, &action] { action = [arguments] { predict(*arguments); }; });

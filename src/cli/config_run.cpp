@@ -30,19 +30,24 @@ std::string name_in(const std::vector<std::pair<std::string, E>>& names, E wante
 void bind_model(ConfigTable& table, RunOptions& o) {
   Architecture& a = o.model.architecture;
   table.value("backbone", a.backbone, "resnet18, resnet34 or resnet50; `conclave models` lists what there is");
-  table.value("width", a.width, "channels of the first stage; 64 is the published network, 16 a quarter of it", 4, 1024);
+  table.value("width", a.width, "channels of the first stage; 64 is the published network, 16 a quarter of it", 4,
+              1024);
   table.value("neck", a.neck, "deconv: three stages of 2x deconvolution");
-  table.tuple("neck_channels", {&a.neck_channels[0], &a.neck_channels[1], &a.neck_channels[2]}, "channels of the neck's stages", 1, 8192);
+  table.tuple("neck_channels", {&a.neck_channels[0], &a.neck_channels[1], &a.neck_channels[2]},
+              "channels of the neck's stages", 1, 8192);
   table.value("skip", a.skip, "lateral connections from the backbone into the neck; small objects need them");
   table.value("head_channels", a.head_channels, "channels of the 3x3 convolution before each head", 1, 8192);
-  table.tuple("input", std::vector<int*>{&o.model.width, &o.model.height}, "width and height of the network's input in pixels, multiples of 32", 32, 8192);
-  table.tuple("mean", {&o.model.mean[0], &o.model.mean[1], &o.model.mean[2]}, "of RGB values in 0 to 255, subtracted from the input", 0, 255);
+  table.tuple("input", std::vector<int*>{&o.model.width, &o.model.height},
+              "width and height of the network's input in pixels, multiples of 32", 32, 8192);
+  table.tuple("mean", {&o.model.mean[0], &o.model.mean[1], &o.model.mean[2]},
+              "of RGB values in 0 to 255, subtracted from the input", 0, 255);
   table.tuple("std", {&o.model.std[0], &o.model.std[1], &o.model.std[2]}, "divides the input", 1e-3, 255);
 }
 
 void bind_views(ConfigTable& table, ViewOptions& v) {
   table.value("flip", v.flip, "probability of mirroring left and right", 0, 1);
-  table.tuple("scale", std::vector<double*>{&v.scale_min, &v.scale_max}, "smallest and largest zoom, relative to the whole image fitted into the input", 0.05, 20);
+  table.tuple("scale", std::vector<double*>{&v.scale_min, &v.scale_max},
+              "smallest and largest zoom, relative to the whole image fitted into the input", 0.05, 20);
   table.value("shift", v.shift, "the centre moves by up to this share of the width and height", 0, 0.5);
   table.value("brightness", v.brightness, "colour jitter: factors within 1 ± this", 0, 1);
   table.value("contrast", v.contrast, "colour jitter", 0, 1);
@@ -72,7 +77,8 @@ void bind_training(ConfigTable& table, TrainOptions& t) {
   table.value("steps", t.schedule.steps, "optimizer steps of the whole training", 1);
   table.value("warmup", t.schedule.warmup, "steps of linear warm-up");
   table.choice("schedule", t.schedule.type, {"cosine", "step", "constant"}, "of the learning rate; cosine falls to 0");
-  table.value("milestones", t.schedule.milestones, "for step: shares of the training at which the rate is divided by 10", 0, 1);
+  table.value("milestones", t.schedule.milestones,
+              "for step: shares of the training at which the rate is divided by 10", 0, 1);
   table.choice("optimizer", t.optimizer.type, {"adamw", "sgd"}, "");
   table.value("lr", t.optimizer.lr, "peak learning rate", 0, 1000);
   table.value("weight_decay", t.optimizer.weight_decay, "not applied to biases and normalisation", 0, 10);
@@ -107,18 +113,22 @@ void bind_fusion(ConfigTable& table, FusionOptions& f) {
   table.choice<DistillLoss>("loss", f.loss, kLosses, "distillation loss");
   table.choice<Merge>("merge", f.merge, {{"max", Merge::kMax}, {"mean", Merge::kMean}, {"weighted", Merge::kWeighted}},
                       "how several teachers of one class are joined");
-  table.value("floor", f.floor, "probability under which a teacher's cell is dropped; -1: the loss's own (0.5 for relu, else 0.05)", -1, 0.999);
+  table.value("floor", f.floor,
+              "probability under which a teacher's cell is dropped; -1: the loss's own (0.5 for relu, else 0.05)", -1,
+              0.999);
   bind_weights(table.section("distill", "weights of the teachers' terms"), f.distill);
   bind_weights(table.section("label", "weights of the labels' terms"), f.label);
   table.value("min_overlap", f.min_overlap, "of the Gaussians drawn at labelled centres; smaller is wider", 0.05, 0.95);
   table.value("norm_wh", f.norm_wh, "width and height errors relative to the object's mean side");
   table.value("per_class", f.per_class, "labels: normalise by each class's own objects; rare classes need it");
-  table.value("pseudo_threshold", f.pseudo_threshold, "pseudo: score from which a teacher's box becomes a label", 0.01, 0.99);
+  table.value("pseudo_threshold", f.pseudo_threshold, "pseudo: score from which a teacher's box becomes a label", 0.01,
+              0.99);
 }
 
 void bind_teacher(ConfigTable& table, TeacherOptions& t) {
   table.value("name", t.name, "unique in the run; its workers announce it");
-  table.value("weights", t.weights, "a safetensors file; may be left out when workers come from outside and `classes` is given");
+  table.value("weights", t.weights,
+              "a safetensors file; may be left out when workers come from outside and `classes` is given");
   table.value("classes", t.classes, "of the weights, in channel order; left out: as the weights say");
   table.value("map", t.map, "teacher's class: student's class, where the names differ; `x: ~` leaves x out");
   table.value("weight", t.weight, "for merge: weighted", 0, 1e6);
@@ -130,13 +140,17 @@ void bind_teacher(ConfigTable& table, TeacherOptions& t) {
 }
 
 void bind_service(ConfigTable& table, ServiceOptions& s) {
-  table.choice("source", s.source, {"remote", "local"}, "remote: worker processes over ZeroMQ; local: teachers in the trainer's process");
+  table.choice("source", s.source, {"remote", "local"},
+               "remote: worker processes over ZeroMQ; local: teachers in the trainer's process");
   table.value("spawn", s.spawn, "start the workers here; false: they come from outside with conclave teach");
   table.value("bind", s.remote.bind, "tcp://host:port (* picks a port), ipc://path");
   table.value("lease_views", s.remote.lease_views, "consecutive views in one lease", 1, 1024);
-  table.value("lease_seconds", s.remote.lease_seconds, "a lease not answered by then goes to another worker", 0.1, 86400);
-  table.value("heartbeat_seconds", s.remote.heartbeat_seconds, "both ways; five missed: the peer is taken for dead", 0.05, 3600);
-  table.value("stall_timeout", s.remote.stall_timeout, "seconds without any worker for a teacher before checkpointing and stopping", 0.1, 1e7);
+  table.value("lease_seconds", s.remote.lease_seconds, "a lease not answered by then goes to another worker", 0.1,
+              86400);
+  table.value("heartbeat_seconds", s.remote.heartbeat_seconds, "both ways; five missed: the peer is taken for dead",
+              0.05, 3600);
+  table.value("stall_timeout", s.remote.stall_timeout,
+              "seconds without any worker for a teacher before checkpointing and stopping", 0.1, 1e7);
   table.value("stall_notice", s.remote.stall_notice, "seconds between notices while waiting", 0.1, 1e6);
 }
 
@@ -178,7 +192,8 @@ ConfigPlace place_of(const ConfigNode& root, const std::string& path) {
 // What no single key can know.
 class CrossChecks {
  public:
-  CrossChecks(const RunOptions& options, const ConfigNode& root, ConfigErrors& errors) : o_(options), root_(root), errors_(errors) {}
+  CrossChecks(const RunOptions& options, const ConfigNode& root, ConfigErrors& errors)
+      : o_(options), root_(root), errors_(errors) {}
 
   void run() {
     if (o_.run.empty()) fail("run", "run is missing: name the output folder");
@@ -188,11 +203,14 @@ class CrossChecks {
       fail("model.input", "model.input is [" + std::to_string(o_.model.width) + ", " + std::to_string(o_.model.height) +
                               "], but both must be multiples of 32");
     }
-    if (o_.views.scale_min > o_.views.scale_max) fail("views.scale", "views.scale: the first is larger than the second");
-    if (o_.training.schedule.warmup > o_.training.schedule.steps) fail("training.warmup", "training.warmup is longer than training.steps");
+    if (o_.views.scale_min > o_.views.scale_max)
+      fail("views.scale", "views.scale: the first is larger than the second");
+    if (o_.training.schedule.warmup > o_.training.schedule.steps)
+      fail("training.warmup", "training.warmup is longer than training.steps");
     if (o_.training.window < o_.training.batch) fail("training.window", "training.window must hold at least one batch");
     const std::string& device = o_.training.device;
-    if (device != "cpu" && device.rfind("cuda", 0) != 0) fail("training.device", "training.device must be cpu, cuda or cuda:N");
+    if (device != "cpu" && device.rfind("cuda", 0) != 0)
+      fail("training.device", "training.device must be cpu, cuda or cuda:N");
     if (o_.train.empty()) fail("data.train", "data.train is missing: name at least one set");
     std::vector<std::string> names;
     for (std::size_t i = 0; i < o_.train.size(); ++i) {
@@ -217,7 +235,8 @@ class CrossChecks {
   void unique(const std::string& path, const std::vector<std::string>& names, const std::string& kind) {
     std::set<std::string> seen;
     for (std::size_t i = 0; i < names.size(); ++i) {
-      if (!names[i].empty() && !seen.insert(names[i]).second) fail(path + "." + std::to_string(i), kind + " '" + names[i] + "' is named twice");
+      if (!names[i].empty() && !seen.insert(names[i]).second)
+        fail(path + "." + std::to_string(i), kind + " '" + names[i] + "' is named twice");
     }
   }
 
@@ -225,7 +244,8 @@ class CrossChecks {
     if (set.name.empty()) fail(path, path + ".name is missing");
     if (set.images.empty()) fail(path, path + ".images is missing");
     if (needs_labels && set.annotations.empty()) fail(path, path + ".annotations is missing: AP needs labels");
-    if (!set.labelled.empty() && set.annotations.empty()) fail(path + ".labelled", path + ".labelled is given, but no annotations");
+    if (!set.labelled.empty() && set.annotations.empty())
+      fail(path + ".labelled", path + ".labelled is given, but no annotations");
     for (std::size_t i = 0; i < set.labelled.size(); ++i) {
       if (std::find(o_.classes.begin(), o_.classes.end(), set.labelled[i]) != o_.classes.end()) continue;
       std::string text = path + ".labelled names '" + set.labelled[i] + "', which is not one of `classes`";
@@ -267,8 +287,12 @@ std::string print(Resolved& resolved, bool with_places) {
 
 }  // namespace
 
-std::string name_of(Method method) { return name_in(kMethods, method); }
-std::string name_of(DistillLoss loss) { return name_in(kLosses, loss); }
+std::string name_of(Method method) {
+  return name_in(kMethods, method);
+}
+std::string name_of(DistillLoss loss) {
+  return name_in(kLosses, loss);
+}
 
 RunOptions read_run_options(const std::string& path, const std::vector<std::string>& overrides) {
   return resolve(path, overrides).options;
@@ -289,8 +313,10 @@ std::string config_reference_markdown() {
   ConfigTable table;
   bind_run(table, defaults);
   return "# Configuration\n\n"
-         "One YAML file describes a run; `conclave train` and `conclave distill` read it. `key=value` on the command line\n"
-         "overrides it (`training.lr=1e-3`, `teachers.0.workers=3`). `_base_: other.yaml` (or a list) starts from other files;\n"
+         "One YAML file describes a run; `conclave train` and `conclave distill` read it. `key=value` on the command "
+         "line\n"
+         "overrides it (`training.lr=1e-3`, `teachers.0.workers=3`). `_base_: other.yaml` (or a list) starts from "
+         "other files;\n"
          "maps merge, anything else is replaced. `${NAME}` and `${NAME:-default}` are taken from the environment.\n"
          "`conclave config run.yaml` shows the resolved values and the place that set each.\n\n"
          "This page is `conclave config --reference`: it is written by the table that parses the file.\n\n"

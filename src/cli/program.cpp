@@ -45,7 +45,8 @@ std::string unknown_verb(const std::vector<std::string>& names, const std::strin
 int run_program(int argc, char** argv) {
   keep_memory();
   CLI::App app{
-      "Conclave merges frozen single-class detectors into one multi-class detector, by distillation, without new labels."};
+      "Conclave merges frozen single-class detectors into one multi-class detector, by distillation, without new "
+      "labels."};
   app.name("conclave");
   app.set_version_flag("--version", kVersion);
   app.require_subcommand(0, 1);
@@ -78,7 +79,8 @@ int run_program(int argc, char** argv) {
   } catch (const Error& error) {
     return fail(error.what(), error.exit());
   } catch (const std::bad_alloc&) {
-    return fail("out of memory\n  hint: a smaller training.batch, training.window or input size needs less", Exit::kFailure);
+    return fail("out of memory\n  hint: a smaller training.batch, training.window or input size needs less",
+                Exit::kFailure);
   } catch (const std::exception& error) {
     return fail(std::string("unexpected: ") + error.what(), Exit::kFailure);
   }

@@ -82,8 +82,8 @@ std::string percent(double ap) {
   return text;
 }
 
-void print_table(const Measured& student, const std::vector<Measured>& teachers, const std::vector<std::string>& classes,
-                 const Dataset& set) {
+void print_table(const Measured& student, const std::vector<Measured>& teachers,
+                 const std::vector<std::string>& classes, const Dataset& set) {
   std::printf("\nOn %s (%zu images)            teacher           student        student / teacher\n", set.name.c_str(),
               set.images.size());
   std::printf("%-22s %8s %8s %8s %8s %14s\n", "class", "AP", "AP50", "AP", "AP50", "AP50");

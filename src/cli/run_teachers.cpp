@@ -31,8 +31,8 @@ ExpectedTeacher expect(const TeacherOptions& teacher, const std::string& where) 
   expected.hash = loaded.hash;
   const std::vector<std::string>& actual = loaded.model->spec().classes;
   if (!teacher.classes.empty() && teacher.classes != actual) {
-    throw Error("the configuration says classes [" + list(teacher.classes) + "], the weights " + teacher.weights + " say [" +
-                    list(actual) + "]",
+    throw Error("the configuration says classes [" + list(teacher.classes) + "], the weights " + teacher.weights +
+                    " say [" + list(actual) + "]",
                 where, "leave `classes` out: they are read from the weights", Exit::kUsage);
   }
   expected.classes = actual;

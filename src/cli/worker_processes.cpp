@@ -53,7 +53,9 @@ pid_t start(const Child& child) {
   return pid;
 }
 
-std::string own_path() { return std::filesystem::read_symlink("/proc/self/exe").string(); }
+std::string own_path() {
+  return std::filesystem::read_symlink("/proc/self/exe").string();
+}
 
 std::string last_lines(const std::filesystem::path& path) {
   std::ifstream in(path);
@@ -102,7 +104,8 @@ struct WorkerProcesses::State {
       return;
     }
     log::warn("worker {} of teacher {} ended with {}; its log is {}", ended, child.teacher,
-              WIFSIGNALED(status) ? "signal " + std::to_string(WTERMSIG(status)) : "code " + std::to_string(WEXITSTATUS(status)),
+              WIFSIGNALED(status) ? "signal " + std::to_string(WTERMSIG(status))
+                                  : "code " + std::to_string(WEXITSTATUS(status)),
               child.log.string());
     for (const Child& other : children) {
       if (other.teacher == child.teacher && other.pid >= 0) return;
@@ -121,8 +124,10 @@ WorkerProcesses::WorkerProcesses(const std::vector<TeacherOptions>& teachers, co
     for (int i = 0; i < teacher.workers; ++i) {
       Child child;
       child.teacher = teacher.name;
-      child.command = {program,     "teach",         "--connect", address,
-                       "--name",    teacher.name,    "--weights", teacher.weights,
+      child.command = {program,     "teach",
+                       "--connect", address,
+                       "--name",    teacher.name,
+                       "--weights", teacher.weights,
                        "--threads", std::to_string(teacher.engine.threads),
                        "--device",  teacher.engine.device};
       if (teacher.engine.bf16) child.command.push_back("--bf16");

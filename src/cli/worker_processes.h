@@ -9,13 +9,14 @@
 
 namespace conclave {
 
-// The local workers of a run: this program as child processes, `conclave teach …`, each with a log file. A worker that is
-// killed by a signal is started again (at most ten times); one that ends with an error is not, and when a teacher has no
-// worker left for that reason, the whole run is asked to stop and failure() says why.
+// The local workers of a run: this program as child processes, `conclave teach …`, each with a log file. A worker that
+// is killed by a signal is started again (at most ten times); one that ends with an error is not, and when a teacher
+// has no worker left for that reason, the whole run is asked to stop and failure() says why.
 class WorkerProcesses {
  public:
   // Starts teacher.workers processes per teacher, connected to `address`; logs to folder/NAME-N.log.
-  WorkerProcesses(const std::vector<TeacherOptions>& teachers, const std::string& address, std::filesystem::path folder);
+  WorkerProcesses(const std::vector<TeacherOptions>& teachers, const std::string& address,
+                  std::filesystem::path folder);
   ~WorkerProcesses();  // asks them to stop (SIGTERM), waits 10 s, then kills
 
   // Why a teacher lost all its workers; empty while all is well. Thread-safe.

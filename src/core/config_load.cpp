@@ -68,8 +68,8 @@ std::vector<const ConfigNode*> bases_of(const ConfigNode& root, ConfigErrors& er
   return bases;
 }
 
-ConfigNode load_file(const std::filesystem::path& path, const std::string& asked_by, std::vector<std::filesystem::path>& open,
-                     ConfigErrors& errors) {
+ConfigNode load_file(const std::filesystem::path& path, const std::string& asked_by,
+                     std::vector<std::filesystem::path>& open, ConfigErrors& errors) {
   const std::filesystem::path canonical = std::filesystem::weakly_canonical(path);
   for (const std::filesystem::path& outer : open) {
     if (outer == canonical) throw Error("_base_ leads back to this file", asked_by, {}, Exit::kUsage);
@@ -82,13 +82,15 @@ ConfigNode load_file(const std::filesystem::path& path, const std::string& asked
   }
   ConfigNode own = parse_config(text, path.string(), errors);
   if (own.kind == ConfigNode::Kind::kNull) own.kind = ConfigNode::Kind::kMap;  // an empty file
-  if (own.kind != ConfigNode::Kind::kMap) throw Error("a configuration must be a map of keys", path.string(), {}, Exit::kUsage);
+  if (own.kind != ConfigNode::Kind::kMap)
+    throw Error("a configuration must be a map of keys", path.string(), {}, Exit::kUsage);
   open.push_back(canonical);
   ConfigNode merged;
   merged.kind = ConfigNode::Kind::kMap;
   merged.place = own.place;
   for (const ConfigNode* base : bases_of(own, errors)) {
-    merge(merged, load_file(path.parent_path() / expand(base->scalar, base->place, errors), base->place.text(), open, errors));
+    merge(merged,
+          load_file(path.parent_path() / expand(base->scalar, base->place, errors), base->place.text(), open, errors));
   }
   open.pop_back();
   std::erase_if(own.entries, [](const ConfigEntry& entry) { return entry.key == "_base_"; });
@@ -147,7 +149,8 @@ void apply(ConfigNode& root, const std::string& override_text, ConfigErrors& err
 
 }  // namespace
 
-ConfigNode load_config(const std::filesystem::path& path, const std::vector<std::string>& overrides, ConfigErrors& errors) {
+ConfigNode load_config(const std::filesystem::path& path, const std::vector<std::string>& overrides,
+                       ConfigErrors& errors) {
   std::vector<std::filesystem::path> open;
   ConfigNode root = load_file(path, "configuration", open, errors);
   for (const std::string& text : overrides) apply(root, text, errors);

@@ -13,7 +13,9 @@ namespace {
 constexpr std::size_t kMostLevels = 32;
 constexpr std::size_t kMostValues = 100'000;
 
-ConfigPlace place_of(const std::string& file, const YAML::Mark& mark) { return {file, mark.line + 1, mark.column + 1}; }
+ConfigPlace place_of(const std::string& file, const YAML::Mark& mark) {
+  return {file, mark.line + 1, mark.column + 1};
+}
 
 std::size_t count(const ConfigNode& node) {
   std::size_t total = 1;
@@ -32,7 +34,9 @@ class TreeBuilder final : public YAML::EventHandler {
   void OnDocumentStart(const YAML::Mark&) override {}
   void OnDocumentEnd() override {}
 
-  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { add(make(ConfigNode::Kind::kNull, mark), anchor); }
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    add(make(ConfigNode::Kind::kNull, mark), anchor);
+  }
 
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     const auto found = anchors_.find(anchor);
@@ -43,7 +47,8 @@ class TreeBuilder final : public YAML::EventHandler {
     add(std::move(copy), YAML::NullAnchor);
   }
 
-  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& value) override {
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& value) override {
     // yaml-cpp gives plain scalars the tag "?", quoted ones "!": only a plain ~ or null is nothing.
     const bool nothing = tag == "?" && (value.empty() || value == "~" || value == "null");
     ConfigNode node = make(nothing ? ConfigNode::Kind::kNull : ConfigNode::Kind::kScalar, mark);
@@ -51,11 +56,13 @@ class TreeBuilder final : public YAML::EventHandler {
     add(std::move(node), anchor);
   }
 
-  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
+  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value) override {
     open(make(ConfigNode::Kind::kList, mark), anchor, mark);
   }
   void OnSequenceEnd() override { close(); }
-  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
+  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value) override {
     open(make(ConfigNode::Kind::kMap, mark), anchor, mark);
   }
   void OnMapEnd() override { close(); }
@@ -80,7 +87,8 @@ class TreeBuilder final : public YAML::EventHandler {
 
   void check_bounds(const YAML::Mark& mark) const {
     if (values_ > kMostValues) throw Error("more than 100,000 values", place_of(file_, mark).text(), {}, Exit::kUsage);
-    if (levels_.size() >= kMostLevels) throw Error("nested more than 32 levels deep", place_of(file_, mark).text(), {}, Exit::kUsage);
+    if (levels_.size() >= kMostLevels)
+      throw Error("nested more than 32 levels deep", place_of(file_, mark).text(), {}, Exit::kUsage);
   }
 
   void open(ConfigNode node, YAML::anchor_t anchor, const YAML::Mark& mark) {

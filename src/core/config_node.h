@@ -48,12 +48,13 @@ struct ConfigEntry {
   ConfigNode value;
 };
 
-// Reads a YAML file with everything that it is based on (`_base_`: a path or a list of paths, relative to the file), the
-// overrides "a.b=c" (c is YAML; list positions are numbers) applied last. Maps merge key by key, anything else is
+// Reads a YAML file with everything that it is based on (`_base_`: a path or a list of paths, relative to the file),
+// the overrides "a.b=c" (c is YAML; list positions are numbers) applied last. Maps merge key by key, anything else is
 // replaced. ${NAME} and ${NAME:-default} in values are replaced from the environment. Duplicate keys, cycles, unset
 // variables and malformed overrides go to `errors`; a file that is not YAML at all throws Error.
 // Bounded: 1 MB per file, 32 levels, 100,000 values (aliases counted).
-ConfigNode load_config(const std::filesystem::path& path, const std::vector<std::string>& overrides, ConfigErrors& errors);
+ConfigNode load_config(const std::filesystem::path& path, const std::vector<std::string>& overrides,
+                       ConfigErrors& errors);
 
 // One YAML text; `file` names it in places.
 ConfigNode parse_config(const std::string& text, const std::string& file, ConfigErrors& errors);

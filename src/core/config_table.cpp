@@ -18,10 +18,14 @@ std::string join(const std::vector<std::string>& words) {
 
 std::string shown(const ConfigNode& node) {
   switch (node.kind) {
-    case ConfigNode::Kind::kNull: return "nothing";
-    case ConfigNode::Kind::kScalar: return "'" + node.scalar + "'";
-    case ConfigNode::Kind::kList: return "a list";
-    case ConfigNode::Kind::kMap: return "a map";
+    case ConfigNode::Kind::kNull:
+      return "nothing";
+    case ConfigNode::Kind::kScalar:
+      return "'" + node.scalar + "'";
+    case ConfigNode::Kind::kList:
+      return "a list";
+    case ConfigNode::Kind::kMap:
+      return "a map";
   }
   return {};
 }
@@ -43,10 +47,13 @@ Wrong read_number(const ConfigNode& node, T& member, T least, T most) {
   if constexpr (!std::is_integral_v<T>) inside = inside && std::isfinite(value);
   if (!inside) {
     const auto bound = [](T v) {
-      if constexpr (std::is_integral_v<T>) return std::to_string(v);
-      else return shortest(v);
+      if constexpr (std::is_integral_v<T>)
+        return std::to_string(v);
+      else
+        return shortest(v);
     };
-    return "is " + text + ", but must be " + (most >= static_cast<T>(1u << 30) ? "at least " + bound(least) : bound(least) + " to " + bound(most));
+    return "is " + text + ", but must be " +
+           (most >= static_cast<T>(1u << 30) ? "at least " + bound(least) : bound(least) + " to " + bound(most));
   }
   member = value;
   return std::nullopt;
@@ -80,7 +87,8 @@ Wrong read_bool(const ConfigNode& node, bool& member) {
 }
 
 Wrong read_text(const ConfigNode& node, std::string& member) {
-  if (node.kind != ConfigNode::Kind::kScalar && node.kind != ConfigNode::Kind::kNull) return "must be text, not " + shown(node);
+  if (node.kind != ConfigNode::Kind::kScalar && node.kind != ConfigNode::Kind::kNull)
+    return "must be text, not " + shown(node);
   member = node.scalar;
   return std::nullopt;
 }
@@ -117,14 +125,18 @@ std::string shortest(double value) {
 
 std::string yaml_quote(const std::string& text) {
   const std::string plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-";
-  const bool safe = !text.empty() && text[0] != '-' && text.find_first_not_of(plain) == std::string::npos && text != "null";
+  const bool safe =
+      !text.empty() && text[0] != '-' && text.find_first_not_of(plain) == std::string::npos && text != "null";
   if (safe) return text;
   std::string quoted = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') quoted += '\\';
-    if (c == '\n') quoted += "\\n";
-    else if (c == '\t') quoted += "\\t";
-    else quoted += c;
+    if (c == '\n')
+      quoted += "\\n";
+    else if (c == '\t')
+      quoted += "\\t";
+    else
+      quoted += c;
   }
   return quoted + "\"";
 }
@@ -158,7 +170,9 @@ void ConfigTable::value(const std::string& key, std::uint64_t& member, const std
 
 void ConfigTable::value(const std::string& key, double& member, const std::string& doc, double least, double most) {
   Field& field = add(key, "number", doc);
-  field.read = [&member, least, most](const ConfigNode& node) { return read_number<double>(node, member, least, most); };
+  field.read = [&member, least, most](const ConfigNode& node) {
+    return read_number<double>(node, member, least, most);
+  };
   field.print = [&member] { return shortest(member); };
 }
 
@@ -174,7 +188,8 @@ void ConfigTable::value(const std::string& key, std::vector<std::string>& member
     if (node.kind != ConfigNode::Kind::kList) return "must be a list, not " + shown(node);
     std::vector<std::string> words(node.items.size());
     for (std::size_t i = 0; i < words.size(); ++i) {
-      if (node.items[i].kind != ConfigNode::Kind::kScalar) return "entry " + std::to_string(i + 1) + " must be text, not " + shown(node.items[i]);
+      if (node.items[i].kind != ConfigNode::Kind::kScalar)
+        return "entry " + std::to_string(i + 1) + " must be text, not " + shown(node.items[i]);
       words[i] = node.items[i].scalar;
     }
     member = std::move(words);
@@ -183,13 +198,15 @@ void ConfigTable::value(const std::string& key, std::vector<std::string>& member
   field.print = [&member] { return print_list<std::string>(member, yaml_quote); };
 }
 
-void ConfigTable::value(const std::string& key, std::vector<double>& member, const std::string& doc, double least, double most) {
+void ConfigTable::value(const std::string& key, std::vector<double>& member, const std::string& doc, double least,
+                        double most) {
   Field& field = add(key, "list of numbers", doc);
   field.read = [&member, least, most](const ConfigNode& node) -> Wrong {
     if (node.kind != ConfigNode::Kind::kList) return "must be a list, not " + shown(node);
     std::vector<double> numbers(node.items.size());
     for (std::size_t i = 0; i < numbers.size(); ++i) {
-      if (Wrong wrong = read_number<double>(node.items[i], numbers[i], least, most)) return "entry " + std::to_string(i + 1) + " " + *wrong;
+      if (Wrong wrong = read_number<double>(node.items[i], numbers[i], least, most))
+        return "entry " + std::to_string(i + 1) + " " + *wrong;
     }
     member = std::move(numbers);
     return std::nullopt;
@@ -197,7 +214,8 @@ void ConfigTable::value(const std::string& key, std::vector<double>& member, con
   field.print = [&member] { return print_list<double>(member, shortest); };
 }
 
-void ConfigTable::value(const std::string& key, std::vector<std::pair<std::string, std::string>>& member, const std::string& doc) {
+void ConfigTable::value(const std::string& key, std::vector<std::pair<std::string, std::string>>& member,
+                        const std::string& doc) {
   Field& field = add(key, "map", doc);
   field.read = [&member](const ConfigNode& node) -> Wrong {
     if (node.kind != ConfigNode::Kind::kMap) return "must be a map, not " + shown(node);
@@ -212,13 +230,16 @@ void ConfigTable::value(const std::string& key, std::vector<std::pair<std::strin
   };
   field.print = [&member] {
     std::vector<std::string> words;
-    for (const auto& [from, to] : member) words.push_back(yaml_quote(from) + ": " + (to.empty() ? "~" : yaml_quote(to)));
+    for (const auto& [from, to] : member)
+      words.push_back(yaml_quote(from) + ": " + (to.empty() ? "~" : yaml_quote(to)));
     return "{" + join(words) + "}";
   };
 }
 
-void ConfigTable::choice(const std::string& key, std::string& member, const std::vector<std::string>& names, const std::string& doc) {
-  add_choice(key, names, doc, [&member](const std::string& word) { member = word; }, [&member] { return member; });
+void ConfigTable::choice(const std::string& key, std::string& member, const std::vector<std::string>& names,
+                         const std::string& doc) {
+  add_choice(
+      key, names, doc, [&member](const std::string& word) { member = word; }, [&member] { return member; });
 }
 
 void ConfigTable::add_choice(const std::string& key, const std::vector<std::string>& names, const std::string& doc,
@@ -240,19 +261,22 @@ void ConfigTable::add_choice(const std::string& key, const std::vector<std::stri
   field.print = std::move(get);
 }
 
-void ConfigTable::tuple(const std::string& key, const std::vector<int*>& members, const std::string& doc, int least, int most) {
+void ConfigTable::tuple(const std::string& key, const std::vector<int*>& members, const std::string& doc, int least,
+                        int most) {
   Field& field = add(key, std::to_string(members.size()) + " whole numbers", doc);
   field.read = [members, least, most](const ConfigNode& node) { return read_tuple(node, members, least, most); };
   field.print = [members] { return print_tuple(members); };
 }
 
-void ConfigTable::tuple(const std::string& key, const std::vector<double*>& members, const std::string& doc, double least, double most) {
+void ConfigTable::tuple(const std::string& key, const std::vector<double*>& members, const std::string& doc,
+                        double least, double most) {
   Field& field = add(key, std::to_string(members.size()) + " numbers", doc);
   field.read = [members, least, most](const ConfigNode& node) { return read_tuple(node, members, least, most); };
   field.print = [members] { return print_tuple(members); };
 }
 
-void ConfigTable::tuple(const std::string& key, const std::vector<float*>& members, const std::string& doc, double least, double most) {
+void ConfigTable::tuple(const std::string& key, const std::vector<float*>& members, const std::string& doc,
+                        double least, double most) {
   Field& field = add(key, std::to_string(members.size()) + " numbers", doc);
   field.read = [members, least, most](const ConfigNode& node) { return read_tuple(node, members, least, most); };
   field.print = [members] { return print_tuple(members); };

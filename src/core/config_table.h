@@ -13,9 +13,9 @@
 
 namespace conclave {
 
-// Binds keys to the members of a struct. The same table reads a configuration into the struct, prints the struct as YAML
-// (with the place that set each value) and writes the reference of all keys; defaults are what the members hold when the
-// table is made. The bound members must outlive the table.
+// Binds keys to the members of a struct. The same table reads a configuration into the struct, prints the struct as
+// YAML (with the place that set each value) and writes the reference of all keys; defaults are what the members hold
+// when the table is made. The bound members must outlive the table.
 class ConfigTable {
  public:
   ConfigTable() = default;
@@ -33,10 +33,12 @@ class ConfigTable {
   void value(const std::string& key, std::vector<std::pair<std::string, std::string>>& member, const std::string& doc);
 
   // A string out of a fixed set.
-  void choice(const std::string& key, std::string& member, const std::vector<std::string>& names, const std::string& doc);
+  void choice(const std::string& key, std::string& member, const std::vector<std::string>& names,
+              const std::string& doc);
   // An enum by the names of its values.
   template <class E>
-  void choice(const std::string& key, E& member, const std::vector<std::pair<std::string, E>>& names, const std::string& doc) {
+  void choice(const std::string& key, E& member, const std::vector<std::pair<std::string, E>>& names,
+              const std::string& doc) {
     std::vector<std::string> words;
     for (const auto& [word, unused] : names) words.push_back(word);
     add_choice(
@@ -56,8 +58,10 @@ class ConfigTable {
 
   // [x, y, …] with one number per member.
   void tuple(const std::string& key, const std::vector<int*>& members, const std::string& doc, int least, int most);
-  void tuple(const std::string& key, const std::vector<double*>& members, const std::string& doc, double least, double most);
-  void tuple(const std::string& key, const std::vector<float*>& members, const std::string& doc, double least, double most);
+  void tuple(const std::string& key, const std::vector<double*>& members, const std::string& doc, double least,
+             double most);
+  void tuple(const std::string& key, const std::vector<float*>& members, const std::string& doc, double least,
+             double most);
 
   // A map of further keys; fill the table that is returned (owned by this one).
   ConfigTable& section(const std::string& key, const std::string& doc);
@@ -84,8 +88,8 @@ class ConfigTable {
   // The key is not printed while this is true: a value that can only be said by saying nothing.
   void unprinted(const std::string& key, std::function<bool()> when);
 
-  // Reads the map into the members. Unknown keys (with the nearest known one), wrong types and values out of range go to
-  // `errors`; the members concerned keep their defaults.
+  // Reads the map into the members. Unknown keys (with the nearest known one), wrong types and values out of range go
+  // to `errors`; the members concerned keep their defaults.
   void read(const ConfigNode& node, ConfigErrors& errors, const std::string& prefix = {});
 
   // YAML of the members as they are now. With `source`, each line ends with the place that set it, or "default".
@@ -103,7 +107,7 @@ class ConfigTable {
   struct Field {
     std::string key, type, doc;
     std::function<std::optional<std::string>(const ConfigNode&)> read;  // what is wrong, or nothing
-    std::function<std::string()> print;                                // as YAML
+    std::function<std::string()> print;                                 // as YAML
     std::unique_ptr<ConfigTable> section;
     std::optional<ListHooks> list;
     std::function<void(bool)> seen;

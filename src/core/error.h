@@ -15,8 +15,8 @@ enum class Exit : int {
   kInterrupted = 130  // SIGINT or SIGTERM; a checkpoint was written
 };
 
-// The one exception of the project: what is wrong, where (file:line:column, image, field, peer) and what to do about it.
-// what() joins the three: "where: what\n  hint: ...". Empty parts are left out.
+// The one exception of the project: what is wrong, where (file:line:column, image, field, peer) and what to do about
+// it. what() joins the three: "where: what\n  hint: ...". Empty parts are left out.
 class Error : public std::runtime_error {
  public:
   explicit Error(const std::string& what_is_wrong, const std::string& where = {}, const std::string& hint = {},

@@ -27,8 +27,7 @@ std::string pattern(const std::string& role) {
 }  // namespace
 
 void start(const std::string& role) {
-  auto logger =
-      std::make_shared<spdlog::logger>("conclave", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
+  auto logger = std::make_shared<spdlog::logger>("conclave", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
   logger->set_level(level_from_environment());
   logger->set_pattern(pattern(role));
   logger->flush_on(spdlog::level::trace);

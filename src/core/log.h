@@ -6,8 +6,9 @@
 
 namespace conclave::log {
 
-// Sends messages to stderr with time and level. `role` ("trainer", "teacher rbc") is printed in each line when not empty.
-// Call once, before other threads log. The level comes from CONCLAVE_LOG (trace, debug, info, warn, error), else info.
+// Sends messages to stderr with time and level. `role` ("trainer", "teacher rbc") is printed in each line when not
+// empty. Call once, before other threads log. The level comes from CONCLAVE_LOG (trace, debug, info, warn, error), else
+// info.
 void start(const std::string& role = {});
 
 using spdlog::debug;

@@ -16,12 +16,18 @@ std::uint64_t finalise(std::uint64_t x) {
 
 constexpr std::uint64_t kGolden = 0x9e3779b97f4a7c15u;
 
-std::uint32_t low(std::uint64_t x) { return static_cast<std::uint32_t>(x); }
-std::uint32_t high(std::uint64_t x) { return static_cast<std::uint32_t>(x >> 32); }
+std::uint32_t low(std::uint64_t x) {
+  return static_cast<std::uint32_t>(x);
+}
+std::uint32_t high(std::uint64_t x) {
+  return static_cast<std::uint32_t>(x >> 32);
+}
 
 }  // namespace
 
-std::uint64_t mix(std::uint64_t a, std::uint64_t b) { return finalise(finalise(a + kGolden) + b + kGolden); }
+std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
+  return finalise(finalise(a + kGolden) + b + kGolden);
+}
 
 std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> c, std::array<std::uint32_t, 2> key) {
   for (int round = 0; round < 10; ++round) {
@@ -68,7 +74,9 @@ std::uint32_t CounterRandom::below(std::uint32_t n) {
   return high(product);
 }
 
-bool CounterRandom::chance(double p) { return uniform() < p; }
+bool CounterRandom::chance(double p) {
+  return uniform() < p;
+}
 
 double CounterRandom::normal() {
   const double radius = std::sqrt(-2.0 * std::log(1.0 - uniform()));

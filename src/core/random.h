@@ -13,8 +13,8 @@ std::uint64_t mix(std::uint64_t a, std::uint64_t b);
 std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key);
 
 // Counter-based random numbers: Philox4x32-10 (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", 2011).
-// The n-th number is a function of (seed, n) alone, so the same seed gives the same bits in any process, thread, compiler
-// and standard library. Not thread-safe; cheap to make.
+// The n-th number is a function of (seed, n) alone, so the same seed gives the same bits in any process, thread,
+// compiler and standard library. Not thread-safe; cheap to make.
 class CounterRandom {
  public:
   explicit CounterRandom(std::uint64_t seed, std::uint64_t stream = 0);

@@ -28,8 +28,12 @@ void install_stop_signals() {
   sigaction(SIGTERM, &action, nullptr);
 }
 
-void request_stop() { stopping.store(true); }
+void request_stop() {
+  stopping.store(true);
+}
 
-bool stop_requested() { return stopping.load(std::memory_order_relaxed); }
+bool stop_requested() {
+  return stopping.load(std::memory_order_relaxed);
+}
 
 }  // namespace conclave

@@ -16,8 +16,7 @@ constexpr std::size_t kPrefix = 8;  // bytes of the header's length
 std::uint64_t header_length(const std::vector<char>& bytes, const std::string& where) {
   if (bytes.size() < kPrefix) throw Error("the file is too short to be a tensor file", where);
   std::uint64_t length = 0;
-  for (std::size_t i = 0; i < kPrefix; ++i)
-    length |= std::uint64_t{static_cast<unsigned char>(bytes[i])} << (8 * i);
+  for (std::size_t i = 0; i < kPrefix; ++i) length |= std::uint64_t{static_cast<unsigned char>(bytes[i])} << (8 * i);
   if (length > kMaxTensorHeader)
     throw Error("the header claims " + std::to_string(length) + " bytes, more than 100 MB", where,
                 "this is not a safetensors file");
@@ -39,7 +38,8 @@ void check_sizes(const std::vector<TensorEntry>& entries, std::uint64_t availabl
   std::uint64_t expected = 0;
   for (const TensorEntry& entry : entries) {  // in order of their bytes
     const std::string place = where + ": tensor '" + printable_name(entry.name) + "'";
-    if (entry.begin > entry.end || entry.end > available) throw Error("the tensor reaches past the end of the file", place);
+    if (entry.begin > entry.end || entry.end > available)
+      throw Error("the tensor reaches past the end of the file", place);
     if (entry.end - entry.begin != stated_size(entry.dtype, entry.shape, place))
       throw Error("the shape and the number of bytes don't match", place);
     if (entry.begin < expected) throw Error("the tensor overlaps another one", place);
@@ -56,19 +56,25 @@ std::size_t size_of(DType dtype) {
   switch (dtype) {
     case DType::kBool:
     case DType::kU8:
-    case DType::kI8: return 1;
+    case DType::kI8:
+      return 1;
     case DType::kI16:
     case DType::kF16:
-    case DType::kBF16: return 2;
+    case DType::kBF16:
+      return 2;
     case DType::kI32:
-    case DType::kF32: return 4;
+    case DType::kF32:
+      return 4;
     case DType::kI64:
-    case DType::kF64: return 8;
+    case DType::kF64:
+      return 8;
   }
   return 0;
 }
 
-TensorFile TensorFile::open(const std::filesystem::path& path) { return parse(read_file(path), path.string()); }
+TensorFile TensorFile::open(const std::filesystem::path& path) {
+  return parse(read_file(path), path.string());
+}
 
 TensorFile TensorFile::parse(std::string bytes, const std::string& where) {
   TensorFile file;

@@ -10,7 +10,8 @@
 
 namespace conclave {
 
-// The safetensors format (https://github.com/huggingface/safetensors): 8 bytes little-endian header length, a JSON header
+// The safetensors format (https://github.com/huggingface/safetensors): 8 bytes little-endian header length, a JSON
+// header
 // {"name": {"dtype", "shape", "data_offsets"}, "__metadata__": {string: string}}, then the tensors' bytes.
 enum class DType { kBool, kU8, kI8, kI16, kI32, kI64, kF16, kBF16, kF32, kF64 };
 

@@ -24,7 +24,9 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
 
   bool start_object(std::size_t) override {
     switch (state_) {
-      case State::kStart: state_ = State::kFile; return true;
+      case State::kStart:
+        state_ = State::kFile;
+        return true;
       case State::kFileValue:
         if (key_ == "__metadata__") {
           state_ = State::kMetadata;
@@ -35,7 +37,8 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
           offsets_.clear();
         }
         return true;
-      default: unexpected("an object");
+      default:
+        unexpected("an object");
     }
   }
 
@@ -122,7 +125,18 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
 
  private:
   enum class State {
-    kStart, kFile, kFileValue, kMetadata, kMetadataValue, kTensor, kDType, kShapeValue, kShape, kOffsetsValue, kOffsets, kEnd
+    kStart,
+    kFile,
+    kFileValue,
+    kMetadata,
+    kMetadataValue,
+    kTensor,
+    kDType,
+    kShapeValue,
+    kShape,
+    kOffsetsValue,
+    kOffsets,
+    kEnd
   };
 
   bool to(State state) {
@@ -146,7 +160,9 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
     throw Error(what, name.empty() ? where_ : where_ + ": tensor '" + printable_name(name) + "'");
   }
 
-  [[noreturn]] void unexpected(const std::string& what) const { fail("the header holds " + what + " in the wrong place"); }
+  [[noreturn]] void unexpected(const std::string& what) const {
+    fail("the header holds " + what + " in the wrong place");
+  }
 
   const std::string& where_;
   TensorHeader header_;

@@ -26,8 +26,8 @@ struct TensorHeader {
   std::vector<TensorEntry> tensors;  // in the file's order
 };
 
-// Reads the JSON of a header in one pass, in memory proportional to it. Throws Error (where = `where`) for anything that
-// is not exactly the format: other keys, other types, a name or key twice, an unknown dtype, a negative size.
+// Reads the JSON of a header in one pass, in memory proportional to it. Throws Error (where = `where`) for anything
+// that is not exactly the format: other keys, other types, a name or key twice, an unknown dtype, a negative size.
 TensorHeader parse_tensor_header(std::string_view json, const std::string& where);
 
 // A name as shown in messages: bounded, control characters replaced.

@@ -75,7 +75,8 @@ class Checker {
     for (const CocoAnnotation& a : file_.annotations) look_at(a);
     std::set<std::string> files;
     for (const CocoImage& image : file_.images) {
-      if (!files.insert(image.file_name).second) report_.duplicates.push_back("file " + image.file_name + " is listed twice");
+      if (!files.insert(image.file_name).second)
+        report_.duplicates.push_back("file " + image.file_name + " is listed twice");
       if (!with_boxes_.contains(image.id)) report_.without_boxes.push_back(image.file_name);
     }
     for (const CocoCategory& category : file_.categories) report_.classes.push_back(counts_[category.id]);
@@ -164,8 +165,8 @@ std::string text_of(const DatasetReport& report, int most) {
                     std::to_string(report.annotations) + " annotations\n";
   if (!report.classes.empty()) {
     char line[200];
-    std::snprintf(line, sizeof line, "%-20s %8s %8s %8s %8s %8s %8s\n", "class", "boxes", "images", "small", "medium", "large",
-                  "crowd");
+    std::snprintf(line, sizeof line, "%-20s %8s %8s %8s %8s %8s %8s\n", "class", "boxes", "images", "small", "medium",
+                  "large", "crowd");
     out += line;
     for (const ClassCount& c : report.classes) {
       std::snprintf(line, sizeof line, "%-20.60s %8d %8d %8d %8d %8d %8d\n", c.name.c_str(), c.boxes, c.images, c.small,

@@ -9,8 +9,8 @@ namespace conclave {
 
 struct ClassCount {
   std::string name;
-  int boxes = 0, crowds = 0, images = 0;   // images that hold at least one
-  int small = 0, medium = 0, large = 0;    // by COCO's areas, crowds left out
+  int boxes = 0, crowds = 0, images = 0;  // images that hold at least one
+  int small = 0, medium = 0, large = 0;   // by COCO's areas, crowds left out
 };
 
 // What `conclave data check` found. Each entry of a list names its image or annotation.
@@ -18,13 +18,13 @@ struct DatasetReport {
   std::string name;
   int images = 0, annotations = 0;
   std::vector<ClassCount> classes;
-  std::vector<std::string> faults;            // entries that load_dataset refuses
-  std::vector<std::string> broken_images;     // missing, damaged, or not of the stated size
-  std::vector<std::string> outside;           // boxes that reach out of their image by more than a pixel
-  std::vector<std::string> tiny;              // boxes with a side under two pixels
-  std::vector<std::string> duplicates;        // the same box and class twice in an image; a file listed twice
-  std::vector<std::string> without_boxes;     // images
-  std::vector<std::string> class_mismatch;    // expected classes that the file lacks, and categories not expected
+  std::vector<std::string> faults;          // entries that load_dataset refuses
+  std::vector<std::string> broken_images;   // missing, damaged, or not of the stated size
+  std::vector<std::string> outside;         // boxes that reach out of their image by more than a pixel
+  std::vector<std::string> tiny;            // boxes with a side under two pixels
+  std::vector<std::string> duplicates;      // the same box and class twice in an image; a file listed twice
+  std::vector<std::string> without_boxes;   // images
+  std::vector<std::string> class_mismatch;  // expected classes that the file lacks, and categories not expected
 
   // Can the set be used as it is? Odd boxes and empty images are allowed, faults and broken images are not.
   bool usable() const { return faults.empty() && broken_images.empty(); }

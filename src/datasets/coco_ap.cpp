@@ -30,8 +30,8 @@ std::array<double, kRecallPoints> recall_points() {
   return r;
 }
 
-// maskApi.c, bbIou: over the detection's own area where the ground truth is a crowd. In double on widths and heights, as
-// pycocotools gets them.
+// maskApi.c, bbIou: over the detection's own area where the ground truth is a crowd. In double on widths and heights,
+// as pycocotools gets them.
 double coco_iou(const Box& d, const Annotation& g) {
   const double dw = static_cast<double>(d.x1) - d.x0, dh = static_cast<double>(d.y1) - d.y0;
   const double gw = static_cast<double>(g.box.x1) - g.box.x0, gh = static_cast<double>(g.box.y1) - g.box.y0;
@@ -80,7 +80,8 @@ class ImageMatcher {
     std::vector<double> ious(detections_.size() * truth.size());
     for (std::size_t d = 0; d < detections_.size(); ++d) {
       m.scores.push_back(detections_[d]->score);
-      for (std::size_t g = 0; g < truth.size(); ++g) ious[d * truth.size() + g] = coco_iou(detections_[d]->box, *truth[g]);
+      for (std::size_t g = 0; g < truth.size(); ++g)
+        ious[d * truth.size() + g] = coco_iou(detections_[d]->box, *truth[g]);
     }
     for (int t = 0; t < kThresholds; ++t) match_at(t, thresholds[t], range, truth, ious, m);
     return m;
@@ -199,7 +200,8 @@ ClassCurves curves_of(const Dataset& dataset, const std::vector<std::vector<Dete
         for (std::uint32_t r = 0; r < count; ++r) order.push_back({i, r, images[i].scores[r]});
       }
       std::stable_sort(order.begin(), order.end(), [](const Order& a, const Order& b) { return a.score > b.score; });
-      for (int t = 0; t < kThresholds; ++t) curves.curve[area][limit][t] = curve_at(t, images, order, positives, points);
+      for (int t = 0; t < kThresholds; ++t)
+        curves.curve[area][limit][t] = curve_at(t, images, order, positives, points);
     }
   }
   return curves;
@@ -224,10 +226,10 @@ ApSummary summary_of(const ClassCurves& c) {
 
 // Over the classes that have ground truth for the number in question.
 ApSummary mean_of(const std::vector<ApSummary>& classes) {
-  static constexpr double ApSummary::*kFields[] = {
-      &ApSummary::ap,        &ApSummary::ap50,     &ApSummary::ap75, &ApSummary::ap_small,
-      &ApSummary::ap_medium, &ApSummary::ap_large, &ApSummary::ar1,  &ApSummary::ar10,
-      &ApSummary::ar100,     &ApSummary::ar_small, &ApSummary::ar_medium, &ApSummary::ar_large};
+  static constexpr double ApSummary::*kFields[] = {&ApSummary::ap,       &ApSummary::ap50,      &ApSummary::ap75,
+                                                   &ApSummary::ap_small, &ApSummary::ap_medium, &ApSummary::ap_large,
+                                                   &ApSummary::ar1,      &ApSummary::ar10,      &ApSummary::ar100,
+                                                   &ApSummary::ar_small, &ApSummary::ar_medium, &ApSummary::ar_large};
   ApSummary mean;
   for (const auto field : kFields) {
     double sum = 0;

@@ -210,7 +210,8 @@ class Reader {
       if (entry.fault.empty()) {
         file_.categories.push_back(std::move(category));
       } else {
-        const std::string name = entry.has_id ? "category " + std::to_string(category.id) : "categories[" + index() + "]";
+        const std::string name =
+            entry.has_id ? "category " + std::to_string(category.id) : "categories[" + index() + "]";
         faults_.push_back(name + ": " + entry.fault);
       }
       ++index_;
@@ -283,8 +284,7 @@ class Reader {
         sound.push_back(a);
         continue;
       }
-      const std::string name =
-          "annotation " + std::to_string(a.id) + " (image " + std::to_string(a.image_id) + "): ";
+      const std::string name = "annotation " + std::to_string(a.id) + " (image " + std::to_string(a.image_id) + "): ";
       fault(name + (image ? "unknown category " + std::to_string(a.category_id)
                           : "there is no image " + std::to_string(a.image_id)));
     }
@@ -309,6 +309,8 @@ class Reader {
 
 }  // namespace
 
-CocoFile read_coco(const std::string& path, const CocoFaultHandler& on_fault) { return Reader(path, on_fault).read(); }
+CocoFile read_coco(const std::string& path, const CocoFaultHandler& on_fault) {
+  return Reader(path, on_fault).read();
+}
 
 }  // namespace conclave

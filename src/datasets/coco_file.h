@@ -37,9 +37,10 @@ struct CocoFile {
 // Told of each faulty entry ("annotation 17 (image 5): box is [nan, 3, 4, 5]"), which is then left out.
 using CocoFaultHandler = std::function<void(const std::string& fault)>;
 
-// Reads the file with simdjson. Faults in entries go to `on_fault`; without one the first is thrown as Error (where = path):
-// boxes that are not four finite numbers or have negative width or height, unknown categories and images, duplicate ids and
-// category names, missing or mistyped fields. Throws Error either way for a missing file, malformed JSON and missing arrays.
+// Reads the file with simdjson. Faults in entries go to `on_fault`; without one the first is thrown as Error (where =
+// path): boxes that are not four finite numbers or have negative width or height, unknown categories and images,
+// duplicate ids and category names, missing or mistyped fields. Throws Error either way for a missing file, malformed
+// JSON and missing arrays.
 CocoFile read_coco(const std::string& path, const CocoFaultHandler& on_fault = {});
 
 }  // namespace conclave

@@ -115,8 +115,8 @@ Dataset load_dataset(const DatasetOptions& options, const std::vector<std::strin
   }
   for (const std::string& name : labelled) {
     if (index_of(known, name) >= 0) continue;
-    throw Error("set " + options.name + " says it is labelled for \"" + name + "\", which is no class", options.annotations,
-                "known are " + join(known));
+    throw Error("set " + options.name + " says it is labelled for \"" + name + "\", which is no class",
+                options.annotations, "known are " + join(known));
   }
   set.name = options.name;
   set.classes = classes;

@@ -31,7 +31,8 @@ cv::Scalar readable_on(const cv::Scalar& colour) {
 }
 
 cv::Point fixed(float x, float y) {
-  return {static_cast<int>(std::lround((x - 0.5F) * (1 << kShift))), static_cast<int>(std::lround((y - 0.5F) * (1 << kShift)))};
+  return {static_cast<int>(std::lround((x - 0.5F) * (1 << kShift))),
+          static_cast<int>(std::lround((y - 0.5F) * (1 << kShift)))};
 }
 
 void draw_outline(cv::Mat& rgb, const Box& box, const cv::Scalar& colour, const Pen& pen) {
@@ -90,12 +91,14 @@ void draw_detections(cv::Mat& rgb, const std::vector<Detection>& detections, con
   for (const Detection& d : detections) {
     if (d.score >= options.min_score) shown.push_back(d);
   }
-  std::stable_sort(shown.begin(), shown.end(), [](const Detection& a, const Detection& b) { return a.score < b.score; });
+  std::stable_sort(shown.begin(), shown.end(),
+                   [](const Detection& a, const Detection& b) { return a.score < b.score; });
   const auto limit = [&](const Box& box) {
     return clip(box, static_cast<float>(rgb.cols), static_cast<float>(rgb.rows));
   };
   for (const Detection& d : shown) draw_outline(rgb, limit(d.box), class_colour(d.cls), pen);
-  for (const Detection& d : shown) draw_label(rgb, limit(d.box), label_of(d, classes, options), class_colour(d.cls), pen);
+  for (const Detection& d : shown)
+    draw_label(rgb, limit(d.box), label_of(d, classes, options), class_colour(d.cls), pen);
 }
 
 cv::Mat overlay_heat(const cv::Mat& rgb, const cv::Mat& heat, const cv::Scalar& colour, double strength) {
@@ -120,7 +123,8 @@ cv::Mat montage(const std::vector<Tile>& tiles, int columns) {
   std::vector<cv::Mat> scaled;
   int tile_width = 0;
   for (const Tile& tile : tiles) {
-    const int width = std::max(1, static_cast<int>(std::lround(static_cast<double>(tile.image.cols) * tile_height / tile.image.rows)));
+    const int width = std::max(
+        1, static_cast<int>(std::lround(static_cast<double>(tile.image.cols) * tile_height / tile.image.rows)));
     cv::Mat image;
     cv::resize(tile.image, image, {width, tile_height}, 0, 0,
                tile_height < tile.image.rows ? cv::INTER_AREA : cv::INTER_LINEAR);

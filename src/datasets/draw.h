@@ -14,9 +14,9 @@ namespace conclave {
 cv::Scalar class_colour(int cls);
 
 struct DrawOptions {
-  float min_score = 0;      // weaker detections are left out
-  bool scores = true;       // print the score beside the name
-  std::string suffix;       // after each name ("teacher")
+  float min_score = 0;  // weaker detections are left out
+  bool scores = true;   // print the score beside the name
+  std::string suffix;   // after each name ("teacher")
 };
 
 // Draws boxes with "name 0.87" labels, the strongest last. Line and text sizes follow the image's size.

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <opencv2/core/mat.hpp>
-
 #include <string>
 #include <vector>
 
@@ -18,8 +17,8 @@ struct ImageSize {
 ImageSize read_image_size(const std::string& path);
 
 // Pixels as (H,W,3) uint8 in RGB order. `reduce` 1, 2 or 4: the image at ceil(size/reduce), scaled inside the JPEG
-// decoder (DCT) or by area for other formats. Throws Error (where = path) for a missing, truncated, damaged or oversized
-// file. Thread-safe.
+// decoder (DCT) or by area for other formats. Throws Error (where = path) for a missing, truncated, damaged or
+// oversized file. Thread-safe.
 cv::Mat read_image(const std::string& path, int reduce = 1);
 cv::Mat decode_image(const std::string& bytes, const std::string& where, int reduce = 1);
 

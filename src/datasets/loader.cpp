@@ -64,7 +64,8 @@ struct Loader::State {
 
 Loader::Loader(const std::vector<Dataset>& datasets, const ViewOptions& options, int threads)
     : state_(std::make_unique<State>(datasets, options)) {
-  for (int i = 0; i < std::max(1, threads); ++i) state_->threads.emplace_back([state = state_.get()] { state->work(); });
+  for (int i = 0; i < std::max(1, threads); ++i)
+    state_->threads.emplace_back([state = state_.get()] { state->work(); });
 }
 
 Loader::~Loader() {

@@ -31,7 +31,8 @@ void check_parts(const std::vector<SplitPart>& parts, const CocoFile& file, cons
     }
     if (!names.insert(part.name).second) throw Error("two parts are named " + part.name, where);
     for (const std::string& name : part.labelled) {
-      if (!categories.contains(name)) throw Error("part " + part.name + ": no category \"" + name + "\"", where, "known are " + known);
+      if (!categories.contains(name))
+        throw Error("part " + part.name + ": no category \"" + name + "\"", where, "known are " + known);
     }
   }
   if (parts.size() > file.images.size()) {

@@ -24,9 +24,9 @@ struct SplitResult {
   int images = 0, boxes = 0;
 };
 
-// Deals the images into parts of equal size (to one image) by a seeded permutation and writes one COCO JSON per part, ids
-// and file names kept, images in the file's order, info.labelled naming the classes. Throws Error for unknown classes,
-// parts of one name, more parts than images, and faulty annotations; nothing is written then.
+// Deals the images into parts of equal size (to one image) by a seeded permutation and writes one COCO JSON per part,
+// ids and file names kept, images in the file's order, info.labelled naming the classes. Throws Error for unknown
+// classes, parts of one name, more parts than images, and faulty annotations; nothing is written then.
 std::vector<SplitResult> split_dataset(const SplitOptions& options);
 
 }  // namespace conclave

@@ -2,7 +2,6 @@
 
 #include <opencv2/core/mat.hpp>
 #include <opencv2/core/types.hpp>
-
 #include <vector>
 
 namespace conclave {

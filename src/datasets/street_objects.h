@@ -11,7 +11,8 @@ namespace conclave {
 void draw_person(StreetBrush& brush, CounterRandom& random, cv::Point2f ground, float height);
 void draw_car(StreetBrush& brush, CounterRandom& random, cv::Point2f ground, float height, bool lights);
 
-// Things that a detector may take for a person or a car: posts with round signs, mailboxes, bins, kiosks, benches, bushes.
+// Things that a detector may take for a person or a car: posts with round signs, mailboxes, bins, kiosks, benches,
+// bushes.
 void draw_clutter(StreetBrush& brush, CounterRandom& random, cv::Point2f ground, float height);
 
 // Sky, buildings, pavement, road, trees and lamp posts; `horizon` is where the ground begins.

@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kScale = 2;            // scenes are drawn larger and shrunk: smooth edges
+constexpr int kScale = 2;  // scenes are drawn larger and shrunk: smooth edges
 constexpr double kLeastVisible = 0.25;
 
 struct Placed {
@@ -49,7 +49,10 @@ std::vector<Placed> place(CounterRandom& random, float width, float height, floa
   add(1, static_cast<int>(random.below(4)), 0.34);
   add(-1, static_cast<int>(random.below(5)), 0.42);
   if (random.chance(0.25)) {  // a group of people
-    const Placed first{0, {static_cast<float>(random.uniform(0.1, 0.9)) * width, horizon + static_cast<float>(random.uniform(0.2, 0.8)) * (height - horizon)}, 0};
+    const Placed first{0,
+                       {static_cast<float>(random.uniform(0.1, 0.9)) * width,
+                        horizon + static_cast<float>(random.uniform(0.2, 0.8)) * (height - horizon)},
+                       0};
     const float share = (first.ground.y - horizon) / (height - horizon);
     for (int i = 0; i < 3; ++i) {
       Placed one = first;
@@ -59,7 +62,8 @@ std::vector<Placed> place(CounterRandom& random, float width, float height, floa
       things.push_back(one);
     }
   }
-  std::stable_sort(things.begin(), things.end(), [](const Placed& a, const Placed& b) { return a.ground.y < b.ground.y; });
+  std::stable_sort(things.begin(), things.end(),
+                   [](const Placed& a, const Placed& b) { return a.ground.y < b.ground.y; });
   return things;
 }
 
@@ -72,7 +76,8 @@ void shadow(cv::Mat& image, const Placed& thing, double strength) {
   cv::Mat patch = image(area), dark = patch * (1 - strength);
   cv::Mat mask(area.size(), CV_8UC1, cv::Scalar(0));
   cv::ellipse(mask, cv::Point(static_cast<int>(thing.ground.x) - area.x, static_cast<int>(thing.ground.y) - area.y),
-              cv::Size(static_cast<int>(w) + 1, static_cast<int>(w * 0.13f) + 1), 0, 0, 360, cv::Scalar(255), cv::FILLED);
+              cv::Size(static_cast<int>(w) + 1, static_cast<int>(w * 0.13f) + 1), 0, 0, 360, cv::Scalar(255),
+              cv::FILLED);
   dark.copyTo(patch, mask);
 }
 
@@ -99,8 +104,12 @@ std::vector<Seen> look(const cv::Mat& owner, std::size_t objects) {
 
 // Light of the day, dusk or night, then the camera: blur and noise.
 void expose(cv::Mat& image, CounterRandom& random, int light) {
-  const double gain = light == 0 ? random.uniform(0.85, 1.15) : light == 1 ? random.uniform(0.6, 0.85) : random.uniform(0.38, 0.55);
-  const cv::Scalar tint = light == 0 ? cv::Scalar(1, 1, 1) : light == 1 ? cv::Scalar(1.12, 0.95, 0.82) : cv::Scalar(0.85, 0.92, 1.15);
+  const double gain = light == 0   ? random.uniform(0.85, 1.15)
+                      : light == 1 ? random.uniform(0.6, 0.85)
+                                   : random.uniform(0.38, 0.55);
+  const cv::Scalar tint = light == 0   ? cv::Scalar(1, 1, 1)
+                          : light == 1 ? cv::Scalar(1.12, 0.95, 0.82)
+                                       : cv::Scalar(0.85, 0.92, 1.15);
   const double contrast = random.uniform(0.75, 1.1), haze = (1 - contrast) * 120 * gain;
   cv::multiply(image, tint * (gain * contrast), image);
   cv::add(image, cv::Scalar::all(haze), image);
@@ -156,8 +165,8 @@ Drawn draw_scene(const StreetOptions& options, int index) {
     const double inside = tall > 0 ? std::min(1.0, (h - (objects[i].ground.y - tall)) / tall) : 1.0;
     const double visible = inside * one.pixels / std::max(1, pixels_before_hidden[i]);
     Annotation annotation;
-    annotation.box = {static_cast<float>(one.x0) / kScale, static_cast<float>(one.y0) / kScale, static_cast<float>(one.x1) / kScale,
-                      static_cast<float>(one.y1) / kScale};
+    annotation.box = {static_cast<float>(one.x0) / kScale, static_cast<float>(one.y0) / kScale,
+                      static_cast<float>(one.x1) / kScale, static_cast<float>(one.y1) / kScale};
     annotation.cls = objects[i].cls;
     annotation.crowd = visible < kLeastVisible || annotation.box.height() < 5 || annotation.box.width() < 3;
     annotation.area = annotation.box.area();
@@ -175,7 +184,8 @@ void make_street_set(const StreetOptions& options, const std::function<void(int 
     }
   }
   if (options.width < 64 || options.height < 64 || options.width > 2048 || options.height > 2048) {
-    throw Error("the size is " + std::to_string(options.width) + "x" + std::to_string(options.height) + "; 64 to 2048 can be drawn",
+    throw Error("the size is " + std::to_string(options.width) + "x" + std::to_string(options.height) +
+                    "; 64 to 2048 can be drawn",
                 "--size", {}, Exit::kUsage);
   }
   const fs::path folder = options.folder;

@@ -23,7 +23,9 @@ void keep_opencv_single_threaded() {
   [[maybe_unused]] static const bool once = (cv::setNumThreads(1), true);
 }
 
-double scale_of(const Affine& affine) { return std::sqrt(std::abs(affine.a * affine.e - affine.b * affine.d)); }
+double scale_of(const Affine& affine) {
+  return std::sqrt(std::abs(affine.a * affine.e - affine.b * affine.d));
+}
 
 // The smallest power of two that leaves the warp little to shrink.
 int reduction_for(double scale) {
@@ -37,7 +39,8 @@ cv::Mat read_reduced(const std::string& bytes, const std::string& where, int red
   return reduce_by_area(decode_image(bytes, where, decoded), reduction / decoded);
 }
 
-// out = contrast * (brightness * saturated - 128) + 128 in 16.16 fixed point: the same bits whatever the compiler fuses.
+// out = contrast * (brightness * saturated - 128) + 128 in 16.16 fixed point: the same bits whatever the compiler
+// fuses.
 void jitter(cv::Mat& rgb, const ViewGeometry& g) {
   if (g.brightness == 1 && g.contrast == 1 && g.saturation == 1) return;
   const double gain = g.contrast * g.brightness;
@@ -88,8 +91,8 @@ std::vector<Annotation> view_annotations(const ImageEntry& image, const Affine& 
 
 ViewGeometry view_geometry(const ViewKey& key, int image_width, int image_height, const ViewOptions& options) {
   ViewGeometry g;
-  double scale = std::min(static_cast<double>(options.width) / image_width,
-                          static_cast<double>(options.height) / image_height);
+  double scale =
+      std::min(static_cast<double>(options.width) / image_width, static_cast<double>(options.height) / image_height);
   double centre_x = options.width / 2.0, centre_y = options.height / 2.0;
   bool flip = false;
   if (key.seed != kPlainView) {

@@ -22,12 +22,12 @@ inline constexpr std::uint64_t kPlainView = 0;
 
 // How views are drawn. Sizes in pixels.
 struct ViewOptions {
-  int width = 512, height = 512;            // of every view; multiples of 32
-  double flip = 0.5;                        // probability of mirroring left and right
-  double scale_min = 0.7, scale_max = 1.35; // zoom relative to the letterboxed image, log-uniform
-  double shift = 0.1;                       // the centre moves by up to this share of the view's width and height
+  int width = 512, height = 512;             // of every view; multiples of 32
+  double flip = 0.5;                         // probability of mirroring left and right
+  double scale_min = 0.7, scale_max = 1.35;  // zoom relative to the letterboxed image, log-uniform
+  double shift = 0.1;                        // the centre moves by up to this share of the view's width and height
   double brightness = 0.2, contrast = 0.2, saturation = 0.2;  // jitter: factors in [1-x, 1+x]; 0 turns it off
-  double min_visible = 0.3;                 // a box with less of its area left inside the view is dropped
+  double min_visible = 0.3;  // a box with less of its area left inside the view is dropped
 
   bool operator==(const ViewOptions&) const = default;
 };
@@ -43,7 +43,7 @@ ViewGeometry view_geometry(const ViewKey& key, int image_width, int image_height
 struct View {
   ViewKey key;
   int width = 0, height = 0;
-  std::vector<std::uint8_t> pixels;     // (H,W,3), RGB
+  std::vector<std::uint8_t> pixels;  // (H,W,3), RGB
   Affine image_to_view;
   std::vector<Annotation> annotations;  // boxes in pixels of the view, clipped to it; too little visible: dropped
 };

@@ -21,8 +21,8 @@ void write_coco(const std::string& path, const CocoFile& file, const CocoInfo& i
 // The set as a COCO file: categories numbered from 1 in class order, file names without their folder.
 CocoFile coco_of(const Dataset& dataset);
 
-// COCO's results format, [{image_id, category_id, bbox, score}]. `detections[i]` belongs to `dataset.images[i]`; class c has
-// category_ids[c], or c + 1 where none are given.
+// COCO's results format, [{image_id, category_id, bbox, score}]. `detections[i]` belongs to `dataset.images[i]`; class
+// c has category_ids[c], or c + 1 where none are given.
 void write_detections(const std::string& path, const Dataset& dataset,
                       const std::vector<std::vector<Detection>>& detections,
                       const std::vector<std::int64_t>& category_ids = {});

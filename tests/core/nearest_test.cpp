@@ -19,7 +19,9 @@ TEST(Nearest, FindsNothingForAWordThatIsFarFromAll) {
   EXPECT_EQ(nearest("x", {}), std::nullopt);
 }
 
-TEST(Nearest, PrefersTheSmallerDistance) { EXPECT_EQ(nearest("teach", {"beach", "teach"}), "teach"); }
+TEST(Nearest, PrefersTheSmallerDistance) {
+  EXPECT_EQ(nearest("teach", {"beach", "teach"}), "teach");
+}
 
 }  // namespace
 }  // namespace conclave
