@@ -73,7 +73,7 @@ void distill(const RunCommand& command) {
   } catch (const Error&) {
     const std::string failure = side.workers ? side.workers->failure() : "";
     if (failure.empty()) throw;
-    throw Error(failure, options.run, "a checkpoint was kept; mend the cause and go on with --resume");
+    throw Error(failure, options.run, "mend the cause, then go on with --resume");
   }
   side.source.reset();  // says goodbye, so that workers leave by themselves
   side.workers.reset();

@@ -6,6 +6,8 @@
 
 #include "core/config_table.h"
 #include "core/nearest.h"
+#include "models/zoo.h"
+#include "teachers/frame.h"
 
 namespace conclave {
 namespace {
@@ -27,12 +29,19 @@ std::string name_in(const std::vector<std::pair<std::string, E>>& names, E wante
   return "?";
 }
 
+template <class Entry>
+std::vector<std::string> names_of(const std::vector<Entry>& table) {
+  std::vector<std::string> names;
+  for (const Entry& entry : table) names.push_back(entry.name);
+  return names;
+}
+
 void bind_model(ConfigTable& table, RunOptions& o) {
   Architecture& a = o.model.architecture;
-  table.value("backbone", a.backbone, "resnet18, resnet34 or resnet50; `conclave models` lists what there is");
+  table.choice("backbone", a.backbone, names_of(backbones()), "`conclave models` lists their parameters and GFLOPs");
   table.value("width", a.width, "channels of the first stage; 64 is the published network, 16 a quarter of it", 4,
               1024);
-  table.value("neck", a.neck, "deconv: three stages of 2x deconvolution");
+  table.choice("neck", a.neck, names_of(necks()), "deconv: three stages of 2x deconvolution");
   table.tuple("neck_channels", {&a.neck_channels[0], &a.neck_channels[1], &a.neck_channels[2]},
               "channels of the neck's stages", 1, 8192);
   table.value("skip", a.skip, "lateral connections from the backbone into the neck; small objects need them");
@@ -144,7 +153,7 @@ void bind_service(ConfigTable& table, ServiceOptions& s) {
                "remote: worker processes over ZeroMQ; local: teachers in the trainer's process");
   table.value("spawn", s.spawn, "start the workers here; false: they come from outside with conclave teach");
   table.value("bind", s.remote.bind, "tcp://host:port (* picks a port), ipc://path");
-  table.value("lease_views", s.remote.lease_views, "consecutive views in one lease", 1, 1024);
+  table.value("lease_views", s.remote.lease_views, "consecutive views in one lease", 1, frame_limits::kViews);
   table.value("lease_seconds", s.remote.lease_seconds, "a lease not answered by then goes to another worker", 0.1,
               86400);
   table.value("heartbeat_seconds", s.remote.heartbeat_seconds, "both ways; five missed: the peer is taken for dead",
@@ -225,6 +234,10 @@ class CrossChecks {
       const std::string path = "teachers." + std::to_string(i);
       if (o_.teachers[i].name.empty()) fail(path, path + ".name is missing");
       names.push_back(o_.teachers[i].name);
+      const bool here = o_.service.source == "local" || o_.service.spawn;
+      if (here && o_.teachers[i].weights.empty()) {
+        fail(path, path + ".weights is missing (only workers from outside, service.spawn: false, bring their own)");
+      }
     }
     unique("teachers", names, "teacher");
   }

@@ -1,6 +1,7 @@
 #include "cli/run_command.h"
 
 #include <cstdio>
+#include <filesystem>
 
 #include "cli/config_run.h"
 #include "core/file.h"
@@ -28,7 +29,9 @@ void prepare_run(const Trainer& trainer, const RunOptions& options, const RunCom
   const RunFolder folder = open_run_folder(options.run, command.resume);
   std::printf("%s\n", trainer.coverage_text().c_str());
   std::fflush(stdout);
-  if (!command.resume) write_file_atomically(folder.config(), resolved_config(command.config, command.overrides));
+  if (!std::filesystem::exists(folder.config())) {
+    write_file_atomically(folder.config(), resolved_config(command.config, command.overrides));
+  }
 }
 
 }  // namespace conclave

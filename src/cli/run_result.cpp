@@ -63,6 +63,9 @@ Measured measure(const std::string& name, const std::filesystem::path& weights, 
     }
     measured.detections.push_back(std::move(kept));
   }
+  std::vector<bool> judged = measured.classes;
+  for (std::size_t c = 0; c < judged.size(); ++c) judged[c] = judged[c] && set.labelled[c];
+  measured.classes = judged;
   measured.ap = coco_ap(set, measured.detections, measured.classes);
   return measured;
 }

@@ -79,6 +79,7 @@ RunTeachers read_teachers(const RunOptions& options) {
     const std::string where = "teacher " + teacher.name;
     teachers.expected.push_back(expect(teacher, where));
     teachers.channels.push_back(map_classes(teacher, teachers.expected.back().classes, options.classes, where));
+    teachers.channels.back().hash = teachers.expected.back().hash;
   }
   return teachers;
 }

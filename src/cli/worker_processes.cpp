@@ -21,14 +21,16 @@ extern char** environ;
 namespace conclave {
 namespace {
 
-constexpr int kMaxRestarts = 10;
+constexpr int kMaxQuickDeaths = 5;          // in a row
+constexpr std::chrono::seconds kQuick{2};  // a worker that lived no longer died quickly
 
 struct Child {
   std::string teacher;
   std::vector<std::string> command;
   std::filesystem::path log;
   pid_t pid = -1;  // -1: ended for good
-  int restarts = 0;
+  std::chrono::steady_clock::time_point started = {};
+  int quick_deaths = 0;
 };
 
 pid_t start(const Child& child) {
@@ -89,6 +91,17 @@ struct WorkerProcesses::State {
     }
   }
 
+  bool restart(Child& child) {
+    try {
+      child.started = std::chrono::steady_clock::now();
+      child.pid = start(child);
+      return true;
+    } catch (const Error& error) {
+      log::error("{}", error.what());
+      return false;
+    }
+  }
+
   // REQUIRES: mutex held.
   void look_at(Child& child) {
     int status = 0;
@@ -96,9 +109,9 @@ struct WorkerProcesses::State {
     const pid_t ended = child.pid;
     child.pid = -1;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;  // the trainer said goodbye
-    if (WIFSIGNALED(status) && child.restarts < kMaxRestarts) {
-      child.restarts += 1;
-      child.pid = start(child);
+    const auto now = std::chrono::steady_clock::now();
+    child.quick_deaths = now - child.started < kQuick ? child.quick_deaths + 1 : 0;
+    if (WIFSIGNALED(status) && child.quick_deaths < kMaxQuickDeaths && restart(child)) {
       log::warn("worker {} of teacher {} was killed by signal {}; started again as {}", ended, child.teacher,
                 WTERMSIG(status), child.pid);
       return;
@@ -133,6 +146,7 @@ WorkerProcesses::WorkerProcesses(const std::vector<TeacherOptions>& teachers, co
       if (teacher.engine.bf16) child.command.push_back("--bf16");
       if (teacher.engine.channels_last) child.command.push_back("--channels-last");
       child.log = folder / (teacher.name + "-" + std::to_string(i) + ".log");
+      child.started = std::chrono::steady_clock::now();
       child.pid = start(child);
       log::info("teacher {}: started worker {} (log {})", teacher.name, child.pid, child.log.string());
       state_->children.push_back(std::move(child));

@@ -11,10 +11,12 @@ namespace conclave {
 namespace {
 
 std::atomic<bool> stopping{false};
+std::atomic<bool> signalled{false};
 static_assert(std::atomic<bool>::is_always_lock_free);
 
 void on_signal(int) {
-  if (stopping.exchange(true)) ::_exit(static_cast<int>(Exit::kInterrupted));
+  stopping.store(true);
+  if (signalled.exchange(true)) ::_exit(static_cast<int>(Exit::kInterrupted));
 }
 
 }  // namespace

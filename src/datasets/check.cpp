@@ -15,6 +15,7 @@
 #include "core/file.h"
 #include "datasets/coco_file.h"
 #include "datasets/image_header.h"
+#include "datasets/image_io.h"
 
 namespace conclave {
 namespace {

@@ -54,7 +54,10 @@ void append_list(std::string& out, const char* name, const List& list, Item item
 
 void write_coco(const std::string& path, const CocoFile& file, const CocoInfo& info) {
   std::string out = "{\"info\":{\"description\":" + quoted(info.description) + ",\"labelled\":[";
-  for (std::size_t i = 0; i < info.labelled.size(); ++i) out += (i ? "," : "") + quoted(info.labelled[i]);
+  for (std::size_t i = 0; i < info.labelled.size(); ++i) {
+    if (i > 0) out += ",";
+    out += quoted(info.labelled[i]);
+  }
   out += "]},\n\"licenses\":[]";
   append_list(out, "images", file.images, [&](const CocoImage& image) {
     out += "{\"id\":" + std::to_string(image.id) + ",\"file_name\":" + quoted(image.file_name);

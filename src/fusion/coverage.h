@@ -37,6 +37,7 @@ struct TeacherChannels {
   std::string name;
   std::vector<int> student_class;  // per teacher channel: position of its class in the student; -1: not used
   double weight = 1.0;             // for Merge::kWeighted; its validation AP, say
+  std::string hash = {};           // of its weights; empty: not known here
 };
 
 // Throws Error for: a class that no source covers on any set (where = the class), `labels` with an unlabelled class, a

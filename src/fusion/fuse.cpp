@@ -195,6 +195,9 @@ double effective_floor(const FusionOptions& options) {
 }
 
 SparseOptions sparse_options(const FusionOptions& options) {
+  if (options.method == Method::kPseudo) {  // boxes are decoded, whatever the loss: every peak that may become one
+    return {static_cast<float>(std::min(effective_floor(options), options.pseudo_threshold)), BoxRule::kPeaks};
+  }
   return {static_cast<float>(effective_floor(options)),
           options.loss == DistillLoss::kProbPeaks ? BoxRule::kPeaks : BoxRule::kPositive};
 }

@@ -1,5 +1,7 @@
 #include "student/run_facts.h"
 
+#include <ATen/Parallel.h>
+
 #include <nlohmann/json.hpp>
 #include <span>
 
@@ -57,6 +59,8 @@ RunFacts run_facts(const RunOptions& options, const std::vector<Dataset>& datase
   facts["training.ema"] = text(training.ema);
   facts["training.bf16"] = text(training.bf16);
   facts["training.channels_last"] = text(training.channels_last);
+  facts["training.device"] = training.device;
+  if (training.device == "cpu") facts["training.threads"] = text(at::get_num_threads());  // as resolved; decides the bits
   const OptimizerOptions& optimizer = training.optimizer;
   facts["training.optimizer"] = text(optimizer.type);
   facts["training.lr"] = text(optimizer.lr);
@@ -84,6 +88,7 @@ RunFacts run_facts(const RunOptions& options, const std::vector<Dataset>& datase
     std::string& fact = facts["teachers." + teachers[t].name];
     fact = text(t);
     fact.append(" ").append(text(teachers[t].student_class)).append(" ").append(text(teachers[t].weight));
+    fact.append(" ").append(teachers[t].hash.substr(0, 16));
     if (t >= options.teachers.size()) continue;
     const EngineOptions& engine = options.teachers[t].engine;
     fact.append(" ").append(text(engine.threads)).append(text(engine.bf16)).append(text(engine.channels_last));

@@ -1,10 +1,8 @@
 #include "student/trainer.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "core/error.h"
-#include "core/file.h"
 #include "core/log.h"
 #include "core/stop.h"
 #include "student/batch.h"
@@ -118,7 +116,7 @@ class Training {
 
     while (step_ < steps) {
       const TimePoint start = clock_.now();
-      const std::vector<JoinedView> views = take(window);
+      const std::vector<JoinedView> views = take(window, run_log);
       const Batch batch = to_device(make_batch(views, coverage_, teachers_.size(), options_.fusion), device_);
       const HeadOutputs heads = forward(batch.images);
       const Losses losses = fuse(heads, batch.targets, teachers_, options_.fusion);
@@ -152,11 +150,11 @@ class Training {
 
  private:
   // A full batch. Whatever stops the views from coming, what was learnt so far is kept.
-  std::vector<JoinedView> take(Window& window) {
+  std::vector<JoinedView> take(Window& window, RunLog& run_log) {
     try {
       return window.take(static_cast<std::size_t>(training_.batch));
     } catch (const Error& error) {
-      if (step_ > saved_step_) save_checkpoint_now();
+      if (step_ > saved_step_) save(run_log);
       if (error.exit() == Exit::kInterrupted) throw interrupted();
       throw;
     }
@@ -171,6 +169,12 @@ class Training {
   }
 
   void ship(const std::filesystem::path& path, const TensorMap& weights) const {
+    for (const auto& [name, tensor] : weights) {
+      if (tensor.is_floating_point() && !at::isfinite(tensor).all().item<bool>()) {
+        throw Error("the weights of " + name + " are not finite after step " + std::to_string(step_), path.string(),
+                    "the last good files are kept; lower training.lr, or set training.clip", Exit::kDiverged);
+      }
+    }
     save_detector(path, spec_, weights, provenance(step_, options_.seed));
   }
 
@@ -229,8 +233,8 @@ class Training {
 
   Error interrupted() const {
     return Error("interrupted after step " + std::to_string(step_) + " of " + std::to_string(training_.schedule.steps) +
-                     "; a checkpoint was written",
-                 folder_.root.string(), "continue with --resume", Exit::kInterrupted);
+                     (saved_step_ > 0 ? "; a checkpoint was written" : "; nothing was learnt yet"),
+                 folder_.root.string(), saved_step_ > 0 ? "continue with --resume" : "", Exit::kInterrupted);
   }
 
   const RunOptions& options_;
@@ -253,19 +257,6 @@ class Training {
   double seconds_before_ = 0;  // of earlier processes
   TimeSpent spent_;
 };
-
-void write_result(const RunFolder& folder, const RunOptions& options, const RunResult& result) {
-  const nlohmann::ordered_json json = {{"name", folder.root.filename().string()},
-                                       {"seed", options.seed},
-                                       {"classes", options.classes},
-                                       {"training",
-                                        {{"steps", result.steps},
-                                         {"images", result.steps * options.training.batch},
-                                         {"seconds", result.seconds},
-                                         {"images_per_second", result.images_per_second},
-                                         {"teacher_wait", result.source.wait_seconds}}}};
-  write_file_atomically(folder.result(), json.dump(2) + "\n");
-}
 
 }  // namespace
 
@@ -316,7 +307,6 @@ RunResult Trainer::run(TargetSource& source, bool resume) {
   if (resume) training.resume();
   RunResult result = training.run(live ? source : *empty);
   if (!live) result.source = source.stats();
-  write_result(folder, options, result);
   return result;
 }
 

@@ -8,7 +8,7 @@
 
 namespace conclave {
 
-// What a finished run reports; written to <run>/result.json as well.
+// What a finished run reports.
 struct RunResult {
   std::int64_t steps = 0;
   double seconds = 0;  // of training over all parts of a resumed run, without set-up and evaluation

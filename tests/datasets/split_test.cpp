@@ -1,0 +1,140 @@
+#include "datasets/split.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "datasets/write_coco.h"
+#include "scratch.h"
+
+namespace conclave {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// Each image holds one box of each of three classes; the box's area tells the image and class.
+class SplitTest : public ::testing::Test {
+ protected:
+  SplitTest() {
+    for (int c = 0; c < 3; ++c) file_.categories.push_back({10 + c, names_[static_cast<std::size_t>(c)]});
+    for (int i = 0; i < 31; ++i) {
+      file_.images.push_back({500 - i, "im" + std::to_string(i) + ".jpg", 64, 48});
+      for (int c = 0; c < 3; ++c) {
+        CocoAnnotation a;
+        a.id = i * 3 + c;
+        a.image_id = 500 - i;
+        a.category_id = 10 + c;
+        a.width = 3 + c, a.height = 4;
+        a.area = a.width * a.height;
+        a.crowd = c == 2;
+        file_.annotations.push_back(a);
+      }
+    }
+    write_coco(folder_ / "whole.json", file_, {});
+  }
+
+  SplitOptions options() const {
+    SplitOptions options;
+    options.annotations = folder_ / "whole.json";
+    options.folder = folder_ / "parts";
+    return options;
+  }
+
+  static std::vector<std::int64_t> images_of(const SplitResult& part) {
+    std::vector<std::int64_t> ids;
+    for (const CocoImage& image : read_coco(part.path).images) ids.push_back(image.id);
+    return ids;
+  }
+
+  const std::vector<std::string> names_ = {"a", "b", "c"};
+  ScratchFolder folder_;
+  CocoFile file_;
+};
+
+TEST_F(SplitTest, PartsAreDisjointCoverTheSetAndDifferByOneImageAtMost) {
+  const auto parts = split_dataset(options());
+  ASSERT_EQ(parts.size(), 3u);
+  std::set<std::int64_t> all;
+  std::size_t total = 0;
+  for (const SplitResult& part : parts) {
+    const auto ids = images_of(part);
+    EXPECT_EQ(static_cast<int>(ids.size()), part.images);
+    EXPECT_GE(part.images, 10);
+    EXPECT_LE(part.images, 11);
+    EXPECT_TRUE(std::is_sorted(ids.rbegin(), ids.rend())) << "images keep the file's order";
+    total += ids.size();
+    all.insert(ids.begin(), ids.end());
+  }
+  EXPECT_EQ(total, 31u);
+  EXPECT_EQ(all.size(), 31u);
+}
+
+TEST_F(SplitTest, APartHoldsOnlyItsClassWithIdsKept) {
+  const auto parts = split_dataset(options());
+  for (std::size_t p = 0; p < 3; ++p) {
+    EXPECT_THAT(parts[p].path, HasSubstr("/" + names_[p] + ".json"));
+    const CocoFile part = read_coco(parts[p].path);
+    ASSERT_EQ(part.categories.size(), 1u);
+    EXPECT_EQ(part.categories[0].name, names_[p]);
+    EXPECT_EQ(part.categories[0].id, static_cast<std::int64_t>(10 + p));
+    EXPECT_EQ(part.annotations.size(), part.images.size());
+    EXPECT_EQ(parts[p].boxes, parts[p].images);
+    for (const CocoAnnotation& a : part.annotations) {
+      const CocoAnnotation& original = file_.annotations.at(static_cast<std::size_t>(a.id));
+      EXPECT_EQ(a.image_id, original.image_id);
+      EXPECT_EQ(a.category_id, static_cast<std::int64_t>(10 + p));
+      EXPECT_EQ(a.width, original.width);
+      EXPECT_EQ(a.area, original.area);
+      EXPECT_EQ(a.crowd, p == 2);
+    }
+    const auto json = nlohmann::json::parse(read_file(parts[p].path));
+    EXPECT_THAT(json["info"]["labelled"].get<std::vector<std::string>>(), ElementsAre(names_[p]));
+  }
+}
+
+TEST_F(SplitTest, TheSeedDecidesWhichImageGoesWhere) {
+  SplitOptions one = options(), two = options(), three = options();
+  two.folder = folder_ / "again";
+  three.folder = folder_ / "other";
+  three.seed = 2;
+  const auto first = split_dataset(one), again = split_dataset(two), other = split_dataset(three);
+  for (std::size_t p = 0; p < 3; ++p) EXPECT_EQ(read_file(first[p].path), read_file(again[p].path));
+  EXPECT_NE(images_of(first[0]), images_of(other[0]));
+}
+
+TEST_F(SplitTest, NamedPartsMayShareClasses) {
+  SplitOptions named = options();
+  named.parts = {{"left", {"a", "c"}}, {"right", {"c"}}};
+  const auto parts = split_dataset(named);
+  ASSERT_EQ(parts.size(), 2u);
+  EXPECT_EQ(parts[0].boxes, 2 * parts[0].images);
+  EXPECT_EQ(parts[1].boxes, parts[1].images);
+  EXPECT_EQ(read_coco(parts[0].path).categories.size(), 2u);
+}
+
+TEST_F(SplitTest, RefusesWhatCantBeSplitAndWritesNothing) {
+  const auto refused = [&](const std::vector<SplitPart>& parts) {
+    SplitOptions wrong = options();
+    wrong.parts = parts;
+    const std::string text = error_of([&] { split_dataset(wrong); });
+    EXPECT_FALSE(std::filesystem::exists(wrong.folder));
+    return text;
+  };
+  EXPECT_THAT(refused({{"x", {"a"}}, {"y", {"zebra"}}}), HasSubstr("zebra"));
+  EXPECT_THAT(refused({{"x", {"a"}}, {"x", {"b"}}}), HasSubstr("two parts"));
+  EXPECT_NE(refused({{"", {"a"}}}), "");
+  EXPECT_NE(refused({{"../x", {"a"}}}), "");
+  std::vector<SplitPart> many;
+  for (int i = 0; i < 32; ++i) many.push_back({std::to_string(i), {"a"}});
+  EXPECT_THAT(refused(many), HasSubstr("32 parts of 31 images"));
+  SplitOptions missing = options();
+  missing.annotations = folder_ / "none.json";
+  EXPECT_THAT(error_of([&] { split_dataset(missing); }), HasSubstr("none.json"));
+}
+
+}  // namespace
+}  // namespace conclave
