@@ -133,7 +133,8 @@ class Reader {
     } catch (const simdjson::simdjson_error& e) {
       std::string place = in_.empty() ? "" : " in " + in_ + "[" + std::to_string(index_) + "]";
       const char* at = nullptr;
-      if (document.current_location().get(at) == simdjson::SUCCESS && at >= text.data()) {
+      // simdjson knows no place, and would crash, for a document that it gave up or never began.
+      if (document.is_alive() && document.current_location().get(at) == simdjson::SUCCESS && at >= text.data()) {
         place += " near byte " + std::to_string(at - text.data());
       }
       throw Error("malformed JSON" + place + ": " + e.what(), path_);

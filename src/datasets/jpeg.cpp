@@ -19,10 +19,18 @@ struct FreeBuffer {
 };
 
 // Making a decoder takes longer than decoding a thumbnail; each thread keeps its own.
-tjhandle decoder() {
-  thread_local const Handle handle(tjInitDecompress());
+Handle& decoder() {
+  thread_local Handle handle;
+  if (!handle) handle.reset(tjInitDecompress());
   if (!handle) throw Error(std::string("TurboJPEG: ") + tjGetErrorStr2(nullptr));
-  return handle.get();
+  return handle;
+}
+
+// A decoder that met damaged data may refuse sound images from then on, so it is not used again.
+[[noreturn]] void refuse_damaged(Handle& handle, const std::string& where) {
+  const std::string text = std::string("damaged JPEG: ") + tjGetErrorStr2(handle.get());
+  handle.reset();
+  throw Error(text, where, "fetch the file again; pixels are never made up for missing data");
 }
 
 tjhandle encoder() {
@@ -48,18 +56,17 @@ cv::Mat rgb_from_inverted_cmyk(const cv::Mat& cmyk) {
 cv::Mat decode_jpeg(const std::string& bytes, const std::string& where, int reduce) {
   const auto* data = reinterpret_cast<const unsigned char*>(bytes.data());
   int width = 0, height = 0, subsampling = 0, colours = 0;
-  const tjhandle handle = decoder();
-  if (tjDecompressHeader3(handle, data, bytes.size(), &width, &height, &subsampling, &colours) != 0) {
-    throw Error(std::string("damaged JPEG: ") + tjGetErrorStr2(handle), where);
+  Handle& handle = decoder();
+  if (tjDecompressHeader3(handle.get(), data, bytes.size(), &width, &height, &subsampling, &colours) != 0) {
+    refuse_damaged(handle, where);
   }
   const tjscalingfactor scale{1, reduce};
   const bool cmyk = colours == TJCS_CMYK || colours == TJCS_YCCK;
   cv::Mat pixels(TJSCALED(height, scale), TJSCALED(width, scale), cmyk ? CV_8UC4 : CV_8UC3);
   const int flags = TJFLAG_STOPONWARNING | TJFLAG_LIMITSCANS | TJFLAG_ACCURATEDCT;
-  if (tjDecompress2(handle, data, bytes.size(), pixels.data, pixels.cols, static_cast<int>(pixels.step), pixels.rows,
-                    cmyk ? TJPF_CMYK : TJPF_RGB, flags) != 0) {
-    throw Error(std::string("damaged JPEG: ") + tjGetErrorStr2(handle), where,
-                "fetch the file again; pixels are never made up for missing data");
+  if (tjDecompress2(handle.get(), data, bytes.size(), pixels.data, pixels.cols, static_cast<int>(pixels.step),
+                    pixels.rows, cmyk ? TJPF_CMYK : TJPF_RGB, flags) != 0) {
+    refuse_damaged(handle, where);
   }
   return cmyk ? rgb_from_inverted_cmyk(pixels) : pixels;
 }

@@ -124,6 +124,15 @@ TEST(ImageIo, AJpegCutAnywhereIsAnErrorThatNamesTheFile) {
   expect_every_cut_throws(folder, "progressive.jpg", compress(picture, TJPF_RGB, TJSAMP_420, TJFLAG_PROGRESSIVE), 3);
 }
 
+TEST(ImageIo, ASoundJpegIsReadAfterADamagedOne) {
+  const std::string bytes = encode_jpeg(noisy_picture(61, 45), 90);
+  const cv::Mat expected = decode_image(bytes, "sound.jpg");
+  for (std::size_t length = 100; length < bytes.size(); length += 50) {
+    EXPECT_NE(error_of([&] { decode_image(bytes.substr(0, length), "cut.jpg"); }), "");
+    ASSERT_EQ(mean_difference(decode_image(bytes, "sound.jpg"), expected), 0) << "after one of " << length << " bytes";
+  }
+}
+
 TEST(ImageIo, DamagedJpegDataIsNeverFilledWithGrey) {
   const std::string bytes = encode_jpeg(noisy_picture(61, 45), 90);
   std::string cleared = bytes;
