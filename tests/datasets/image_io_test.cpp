@@ -53,12 +53,12 @@ std::string png_header(std::uint32_t width, std::uint32_t height) {
          std::string("\x08\x02\0\0\0", 5) + big32(0);
 }
 
-void expect_every_cut_throws(const ScratchFolder& folder, const std::string& name, const std::string& bytes,
-                             std::size_t step) {
+void expect_every_cut_throws(const std::string& bytes, const std::string& name, std::size_t step) {
   for (std::size_t length = 0; length < bytes.size(); length += step) {
-    const std::string path = folder.write(name, bytes.substr(0, length));
-    ASSERT_THAT(error_of([&] { read_image(path); }), HasSubstr(path)) << length << " of " << bytes.size() << " bytes";
-    ASSERT_NE(error_of([&] { read_image(path, 4); }), "") << length << " of " << bytes.size() << " bytes, reduced";
+    const std::string cut = bytes.substr(0, length);
+    const int reduce = length % 4 == 0 ? 4 : 1;
+    ASSERT_THAT(error_of([&] { decode_image(cut, name, reduce); }), HasSubstr(name))
+        << length << " of " << bytes.size() << " bytes, reduced by " << reduce;
   }
 }
 
@@ -118,10 +118,13 @@ TEST(ImageIo, CmykJpegIsReadAsAdobeStoresIt) {
 }
 
 TEST(ImageIo, AJpegCutAnywhereIsAnErrorThatNamesTheFile) {
+  const cv::Mat picture = noisy_picture(45, 37);
+  const std::string bytes = encode_jpeg(picture, 90);
+  expect_every_cut_throws(bytes, "baseline.jpg", 1);
+  expect_every_cut_throws(compress(picture, TJPF_RGB, TJSAMP_420, TJFLAG_PROGRESSIVE), "progressive.jpg", 3);
   const ScratchFolder folder;
-  const cv::Mat picture = noisy_picture(61, 45);
-  expect_every_cut_throws(folder, "baseline.jpg", encode_jpeg(picture, 90), 1);
-  expect_every_cut_throws(folder, "progressive.jpg", compress(picture, TJPF_RGB, TJSAMP_420, TJFLAG_PROGRESSIVE), 3);
+  const std::string path = folder.write("cut.jpg", bytes.substr(0, bytes.size() - 2));
+  EXPECT_THAT(error_of([&] { read_image(path); }), HasSubstr(path));
 }
 
 TEST(ImageIo, ASoundJpegIsReadAfterADamagedOne) {
@@ -222,7 +225,7 @@ TEST(ImageIo, WebpHeaderStatesTheSizeThatIsDecoded) {
 TEST(ImageIo, APngCutAnywhereInItsPixelsIsAnError) {
   const ScratchFolder folder;
   const std::string bytes = read_file(folder.write("whole.png", noisy_picture(31, 23)));
-  expect_every_cut_throws(folder, "cut.png", bytes.substr(0, bytes.size() - 16), 7);
+  expect_every_cut_throws(bytes.substr(0, bytes.size() - 16), "cut.png", 7);
 }
 #endif
 

@@ -111,7 +111,7 @@ TEST(View, BoxesEncloseThePixelsTheyNameForManySeeds) {
   int kept = 0, dropped = 0, mirrored = 0;
   for (const int factor : {1, 3, 9}) {
     const int width = 160 * factor, height = 120 * factor;
-    const Box box{24.F * factor, 16.F * factor, 88.F * factor, 56.F * factor};
+    const Box box{4.F * factor, 4.F * factor, 68.F * factor, 44.F * factor};
     ImageEntry image =
         entry_of(folder.write(std::to_string(factor) + ".jpg", marked_picture(width, height, box)), width, height);
     image.annotations = {object_at(box)};
