@@ -21,7 +21,7 @@ extern char** environ;
 namespace conclave {
 namespace {
 
-constexpr int kMaxQuickDeaths = 5;          // in a row
+constexpr int kMaxQuickDeaths = 5;         // in a row
 constexpr std::chrono::seconds kQuick{2};  // a worker that lived no longer died quickly
 
 struct Child {

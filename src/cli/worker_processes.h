@@ -10,8 +10,9 @@
 namespace conclave {
 
 // The local workers of a run: this program as child processes, `conclave teach …`, each with a log file. A worker that
-// is killed by a signal is started again (unless it died within seconds five times in a row); one that ends with an error is not, and when a teacher
-// has no worker left for that reason, the whole run is asked to stop and failure() says why.
+// is killed by a signal is started again (unless it died within seconds five times in a row); one that ends with an
+// error is not, and when a teacher has no worker left for that reason, the whole run is asked to stop and failure()
+// says why.
 class WorkerProcesses {
  public:
   // Starts teacher.workers processes per teacher, connected to `address`; logs to folder/NAME-N.log.

@@ -40,7 +40,8 @@ class TreeBuilder final : public YAML::EventHandler {
 
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     const auto found = anchors_.find(anchor);
-    if (found == anchors_.end()) throw Error("an alias to a value that is not finished", place_of(file_, mark).text(), {}, Exit::kUsage);
+    if (found == anchors_.end())
+      throw Error("an alias to a value that is not finished", place_of(file_, mark).text(), {}, Exit::kUsage);
     values_ += count(found->second);
     check_bounds(mark);
     ConfigNode copy = found->second;

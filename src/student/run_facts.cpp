@@ -60,7 +60,8 @@ RunFacts run_facts(const RunOptions& options, const std::vector<Dataset>& datase
   facts["training.bf16"] = text(training.bf16);
   facts["training.channels_last"] = text(training.channels_last);
   facts["training.device"] = training.device;
-  if (training.device == "cpu") facts["training.threads"] = text(at::get_num_threads());  // as resolved; decides the bits
+  if (training.device == "cpu")
+    facts["training.threads"] = text(at::get_num_threads());  // as resolved; decides the bits
   const OptimizerOptions& optimizer = training.optimizer;
   facts["training.optimizer"] = text(optimizer.type);
   facts["training.lr"] = text(optimizer.lr);
