@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <type_traits>
 
 #include "core/nearest.h"
 
@@ -64,17 +65,14 @@ Wrong read_tuple(const ConfigNode& node, const std::vector<T*>& members, double 
   if (node.kind != ConfigNode::Kind::kList || node.items.size() != members.size()) {
     return "must be a list of " + std::to_string(members.size()) + " numbers, not " + shown(node);
   }
+  using Number = std::conditional_t<std::is_integral_v<T>, T, double>;
+  std::vector<Number> numbers(members.size());
   for (std::size_t i = 0; i < members.size(); ++i) {
-    Wrong wrong;
-    if constexpr (std::is_integral_v<T>) {
-      wrong = read_number<T>(node.items[i], *members[i], static_cast<T>(least), static_cast<T>(most));
-    } else {
-      double value = *members[i];
-      wrong = read_number<double>(node.items[i], value, least, most);
-      *members[i] = static_cast<T>(value);
-    }
-    if (wrong) return "entry " + std::to_string(i + 1) + " " + *wrong;
+    if (const Wrong wrong =
+            read_number<Number>(node.items[i], numbers[i], static_cast<Number>(least), static_cast<Number>(most)))
+      return "entry " + std::to_string(i + 1) + " " + *wrong;
   }
+  for (std::size_t i = 0; i < members.size(); ++i) *members[i] = static_cast<T>(numbers[i]);
   return std::nullopt;
 }
 
@@ -125,18 +123,20 @@ std::string shortest(double value) {
 
 std::string yaml_quote(const std::string& text) {
   const std::string plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-";
-  const bool safe =
-      !text.empty() && text[0] != '-' && text.find_first_not_of(plain) == std::string::npos && text != "null";
+  const bool null = text == "null" || text == "Null" || text == "NULL";
+  const bool safe = !text.empty() && text[0] != '-' && text.find_first_not_of(plain) == std::string::npos && !null;
   if (safe) return text;
+  const char* hex = "0123456789abcdef";
   std::string quoted = "\"";
   for (const char c : text) {
-    if (c == '"' || c == '\\') quoted += '\\';
-    if (c == '\n')
-      quoted += "\\n";
-    else if (c == '\t')
-      quoted += "\\t";
-    else
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      quoted += {'\\', c};
+    } else if (byte < 0x20 || byte == 0x7f) {
+      quoted += {'\\', 'x', hex[byte >> 4], hex[byte & 15]};
+    } else {
       quoted += c;
+    }
   }
   return quoted + "\"";
 }
