@@ -23,10 +23,6 @@ struct TeacherSide {
   std::unique_ptr<WorkerProcesses> workers;  // destroyed first
 };
 
-bool needs_teachers(Method method) {
-  return method == Method::kKd || method == Method::kKdLabels || method == Method::kPseudo;
-}
-
 TeacherSide open_teachers(const RunOptions& options, const RunTeachers& teachers) {
   TeacherSide side;
   if (!needs_teachers(options.fusion.method)) {

@@ -13,7 +13,7 @@ namespace {
 void train(const RunCommand& command) {
   const RunOptions options = read_run(command);
   const Method method = options.fusion.method;
-  if (method != Method::kLabels && method != Method::kIgnore && method != Method::kBackground) {
+  if (needs_teachers(method)) {
     throw Error("fusion.method is " + name_of(method) + ", which needs teachers", command.config,
                 "use conclave distill, or fusion.method=labels (ignore, background)", Exit::kUsage);
   }

@@ -3,17 +3,12 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/join.h"
 #include "core/nearest.h"
 #include "models/weights.h"
 
 namespace conclave {
 namespace {
-
-std::string list(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
-  return text;
-}
 
 ExpectedTeacher expect(const TeacherOptions& teacher, const std::string& where) {
   ExpectedTeacher expected;
@@ -31,8 +26,8 @@ ExpectedTeacher expect(const TeacherOptions& teacher, const std::string& where) 
   expected.hash = loaded.hash;
   const std::vector<std::string>& actual = loaded.model->spec().classes;
   if (!teacher.classes.empty() && teacher.classes != actual) {
-    throw Error("the configuration says classes [" + list(teacher.classes) + "], the weights " + teacher.weights +
-                    " say [" + list(actual) + "]",
+    throw Error("the configuration says classes [" + join(teacher.classes) + "], the weights " + teacher.weights +
+                    " say [" + join(actual) + "]",
                 where, "leave `classes` out: they are read from the weights", Exit::kUsage);
   }
   expected.classes = actual;
@@ -46,7 +41,7 @@ TeacherChannels map_classes(const TeacherOptions& teacher, const std::vector<std
   channels.weight = teacher.weight;
   for (const auto& [from, to] : teacher.map) {
     if (std::find(own.begin(), own.end(), from) == own.end()) {
-      throw Error("map names class '" + from + "', but the teacher has [" + list(own) + "]", where, {}, Exit::kUsage);
+      throw Error("map names class '" + from + "', but the teacher has [" + join(own) + "]", where, {}, Exit::kUsage);
     }
   }
   for (const std::string& name : own) {
@@ -61,7 +56,7 @@ TeacherChannels map_classes(const TeacherOptions& teacher, const std::vector<std
     const auto found = std::find(student.begin(), student.end(), target);
     if (found == student.end()) {
       const auto near = nearest(target, student);
-      throw Error("its class '" + target + "' is not one of the student's classes [" + list(student) + "]", where,
+      throw Error("its class '" + target + "' is not one of the student's classes [" + join(student) + "]", where,
                   near ? "add `map: {" + name + ": " + *near + "}` if it is the same thing"
                        : "add it to `classes`, or `map: {" + name + ": ~}` to leave it out",
                   Exit::kUsage);

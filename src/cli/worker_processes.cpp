@@ -80,6 +80,26 @@ struct WorkerProcesses::State {
   bool stopping = false;        // guarded by mutex
   std::thread watcher;
 
+  // Also when a later worker can't be started: none is left behind.
+  ~State() {
+    {
+      std::lock_guard lock(mutex);
+      stopping = true;
+    }
+    if (watcher.joinable()) watcher.join();
+    for (const Child& child : children) {
+      if (child.pid > 0) kill(child.pid, SIGTERM);
+    }
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    for (Child& child : children) {
+      int status = 0;
+      while (child.pid > 0 && waitpid(child.pid, &status, WNOHANG) == 0) {
+        if (std::chrono::steady_clock::now() > deadline) kill(child.pid, SIGKILL);
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      }
+    }
+  }
+
   void watch() {
     for (;;) {
       {
@@ -155,24 +175,7 @@ WorkerProcesses::WorkerProcesses(const std::vector<TeacherOptions>& teachers, co
   state_->watcher = std::thread([this] { state_->watch(); });
 }
 
-WorkerProcesses::~WorkerProcesses() {
-  {
-    std::lock_guard lock(state_->mutex);
-    state_->stopping = true;
-  }
-  state_->watcher.join();
-  for (const Child& child : state_->children) {
-    if (child.pid > 0) kill(child.pid, SIGTERM);
-  }
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-  for (Child& child : state_->children) {
-    int status = 0;
-    while (child.pid > 0 && waitpid(child.pid, &status, WNOHANG) == 0) {
-      if (std::chrono::steady_clock::now() > deadline) kill(child.pid, SIGKILL);
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    }
-  }
-}
+WorkerProcesses::~WorkerProcesses() = default;
 
 std::string WorkerProcesses::failure() const {
   std::lock_guard lock(state_->mutex);

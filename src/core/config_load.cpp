@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdlib>
 
 #include "core/config_node.h"
@@ -7,6 +8,7 @@ namespace conclave {
 namespace {
 
 constexpr std::size_t kLargestFile = 1'000'000;
+constexpr int kMostFiles = 100;  // of one configuration: bases of bases multiply
 
 // ${NAME} and ${NAME:-default}, replaced from the environment.
 std::string expand(const std::string& text, const ConfigPlace& place, ConfigErrors& errors) {
@@ -62,17 +64,31 @@ std::vector<const ConfigNode*> bases_of(const ConfigNode& root, ConfigErrors& er
   if (entry == nullptr) return bases;
   if (entry->value.kind == ConfigNode::Kind::kScalar) bases.push_back(&entry->value);
   for (const ConfigNode& item : entry->value.items) bases.push_back(&item);
-  for (const ConfigNode* base : bases) {
-    if (base->kind != ConfigNode::Kind::kScalar) errors.add(base->place, "_base_ must be a path or a list of paths");
+  const bool paths = std::all_of(bases.begin(), bases.end(), [](const ConfigNode* base) {
+    return base->kind == ConfigNode::Kind::kScalar && !base->scalar.empty();
+  });
+  if (bases.empty() || !paths) {
+    errors.add(entry->value.place, "_base_ must be a path or a list of paths");
+    return {};
   }
   return bases;
 }
 
-ConfigNode load_file(const std::filesystem::path& path, const std::string& asked_by,
-                     std::vector<std::filesystem::path>& open, ConfigErrors& errors) {
+// The files of one configuration while they are read.
+struct Files {
+  std::vector<std::filesystem::path> open;  // from the first to the one being read
+  int count = 0;
+};
+
+ConfigNode load_file(const std::filesystem::path& path, const std::string& asked_by, Files& files,
+                     ConfigErrors& errors) {
   const std::filesystem::path canonical = std::filesystem::weakly_canonical(path);
-  for (const std::filesystem::path& outer : open) {
+  for (const std::filesystem::path& outer : files.open) {
     if (outer == canonical) throw Error("_base_ leads back to this file", asked_by, {}, Exit::kUsage);
+  }
+  if (++files.count > kMostFiles) {
+    throw Error("a configuration may be based on at most " + std::to_string(kMostFiles) + " files", asked_by, {},
+                Exit::kUsage);
   }
   std::string text;
   try {
@@ -84,15 +100,15 @@ ConfigNode load_file(const std::filesystem::path& path, const std::string& asked
   if (own.kind == ConfigNode::Kind::kNull) own.kind = ConfigNode::Kind::kMap;  // an empty file
   if (own.kind != ConfigNode::Kind::kMap)
     throw Error("a configuration must be a map of keys", path.string(), {}, Exit::kUsage);
-  open.push_back(canonical);
+  files.open.push_back(canonical);
   ConfigNode merged;
   merged.kind = ConfigNode::Kind::kMap;
   merged.place = own.place;
   for (const ConfigNode* base : bases_of(own, errors)) {
     merge(merged,
-          load_file(path.parent_path() / expand(base->scalar, base->place, errors), base->place.text(), open, errors));
+          load_file(path.parent_path() / expand(base->scalar, base->place, errors), base->place.text(), files, errors));
   }
-  open.pop_back();
+  files.open.pop_back();
   std::erase_if(own.entries, [](const ConfigEntry& entry) { return entry.key == "_base_"; });
   merge(merged, std::move(own));
   return merged;
@@ -102,7 +118,8 @@ ConfigNode load_file(const std::filesystem::path& path, const std::string& asked
 void apply(ConfigNode& root, const std::string& override_text, ConfigErrors& errors) {
   const ConfigPlace place{"command line: " + override_text, 0, 0};
   const std::size_t equals = override_text.find('=');
-  if (equals == std::string::npos || equals == 0) {
+  const std::string keys = "." + override_text.substr(0, equals) + ".";
+  if (equals == std::string::npos || keys.find("..") != std::string::npos) {
     errors.add(place, "an override reads key=value");
     return;
   }
@@ -151,8 +168,8 @@ void apply(ConfigNode& root, const std::string& override_text, ConfigErrors& err
 
 ConfigNode load_config(const std::filesystem::path& path, const std::vector<std::string>& overrides,
                        ConfigErrors& errors) {
-  std::vector<std::filesystem::path> open;
-  ConfigNode root = load_file(path, "configuration", open, errors);
+  Files files;
+  ConfigNode root = load_file(path, "configuration", files, errors);
   for (const std::string& text : overrides) apply(root, text, errors);
   expand_all(root, errors);
   return root;

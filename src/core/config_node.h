@@ -52,7 +52,7 @@ struct ConfigEntry {
 // the overrides "a.b=c" (c is YAML; list positions are numbers) applied last. Maps merge key by key, anything else is
 // replaced. ${NAME} and ${NAME:-default} in values are replaced from the environment. Duplicate keys, cycles, unset
 // variables and malformed overrides go to `errors`; a file that is not YAML at all throws Error.
-// Bounded: 1 MB per file, 32 levels, 100,000 values (aliases counted).
+// Bounded: 100 files of 1 MB, 32 levels, 100,000 values (aliases counted).
 ConfigNode load_config(const std::filesystem::path& path, const std::vector<std::string>& overrides,
                        ConfigErrors& errors);
 

@@ -4,18 +4,13 @@
 #include <cmath>
 #include <type_traits>
 
+#include "core/join.h"
 #include "core/nearest.h"
 
 namespace conclave {
 namespace {
 
 using Wrong = std::optional<std::string>;
-
-std::string join(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
-  return text;
-}
 
 std::string shown(const ConfigNode& node) {
   switch (node.kind) {
@@ -37,7 +32,7 @@ Wrong read_number(const ConfigNode& node, T& member, T least, T most) {
   const std::string wanted = integer ? "a whole number" : "a number";
   if (node.kind != ConfigNode::Kind::kScalar) return "must be " + wanted + ", not " + shown(node);
   const std::string& text = node.scalar;
-  const char* begin = text.c_str() + (text.size() > 1 && text[0] == '+' ? 1 : 0);
+  const char* begin = text.c_str() + (text.size() > 1 && text[0] == '+' && text[1] != '-' ? 1 : 0);
   const char* end = text.c_str() + text.size();
   T value{};
   const auto [stop, code] = std::from_chars(begin, end, value);

@@ -5,17 +5,12 @@
 #include <unordered_map>
 
 #include "core/error.h"
+#include "core/join.h"
 #include "datasets/coco_file.h"
 #include "datasets/image_io.h"
 
 namespace conclave {
 namespace {
-
-std::string join(const std::vector<std::string>& names) {
-  std::string joined;
-  for (const std::string& name : names) joined += (joined.empty() ? "" : ", ") + name;
-  return joined;
-}
 
 int index_of(const std::vector<std::string>& names, const std::string& name) {
   const auto it = std::find(names.begin(), names.end(), name);

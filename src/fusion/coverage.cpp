@@ -6,6 +6,15 @@
 #include "core/error.h"
 
 namespace conclave {
+
+bool needs_teachers(Method method) {
+  return asks_every_view(method) || method == Method::kPseudo;
+}
+
+bool asks_every_view(Method method) {
+  return method == Method::kKd || method == Method::kKdLabels;
+}
+
 namespace {
 
 bool serves(const TeacherChannels& teacher, int cls) {

@@ -14,6 +14,9 @@ enum class Method {
   kKdLabels     // labelled classes from labels (or labels and teacher); the others from teachers
 };
 
+bool needs_teachers(Method method);   // kd, kd_labels, pseudo
+bool asks_every_view(Method method);  // kd, kd_labels: soft targets of each view, while training
+
 // What supervises one class on the images of one set.
 struct ClassSource {
   bool labels = false;        // focal loss against boxes (given ones, or pseudo boxes where `pseudo`)

@@ -24,10 +24,6 @@ namespace {
 
 constexpr int kKeptCheckpoints = 2;
 
-bool asks_teachers(Method method) {
-  return method == Method::kKd || method == Method::kKdLabels;
-}
-
 void require(bool ok, const char* key, const char* what) {
   if (!ok) throw Error(what, key, {}, Exit::kUsage);
 }
@@ -300,7 +296,7 @@ RunResult Trainer::run(TargetSource& source, bool resume) {
         add_pseudo_labels(state.datasets, state.coverage, state.teachers, options, source, folder.pseudo(), resume);
     log::info("{} pseudo labels", boxes);
   }
-  const bool live = asks_teachers(options.fusion.method);
+  const bool live = asks_every_view(options.fusion.method);
   const std::unique_ptr<TargetSource> empty = make_empty_source();
   const std::vector<TeacherChannels> asked = live ? state.teachers : std::vector<TeacherChannels>();
   Training training(options, state.datasets, state.val, state.coverage, asked, facts, folder);

@@ -225,6 +225,24 @@ TEST(LoadConfig, NamesThePlaceThatAsksForAMissingBase) {
   EXPECT_THAT(load_error(run), AllOf(HasSubstr(run.string() + ":2:10"), HasSubstr("none.yaml")));
 }
 
+TEST(LoadConfig, RefusesABaseThatIsNoPath) {
+  const TemporaryFolder folder;
+  for (const std::string base : {"{a: 1}", "", "[]", "[[x.yaml]]", "''"}) {
+    const auto run = folder.write("run.yaml", "a: 1\n_base_: " + base + "\n");
+    EXPECT_THAT(load_error(run), HasSubstr("_base_ must be a path or a list of paths")) << base;
+  }
+}
+
+TEST(LoadConfig, StopsWhereBasesMultiply) {
+  const TemporaryFolder folder;
+  folder.write("0.yaml", "a: 1\n");
+  for (int i = 1; i < 30; ++i) {
+    const std::string below = std::to_string(i - 1) + ".yaml";
+    folder.write(std::to_string(i) + ".yaml", "_base_: [" + below + ", " + below + "]\n");
+  }
+  EXPECT_THAT(load_error(folder / "29.yaml"), HasSubstr("at most 100 files"));
+}
+
 TEST(Override, SetsAndMakesKeys) {
   const TemporaryFolder folder;
   const auto run = folder.write("run.yaml", "a: {b: 1, c: 2}\n");
@@ -248,10 +266,12 @@ TEST(Override, ReachesIntoListsByPosition) {
 TEST(Override, ReportsEveryOneThatCannotBeApplied) {
   const TemporaryFolder folder;
   const auto run = folder.write("run.yaml", "list: [{a: 1}]\na: 1\n");
-  const std::string text =
-      load_error(run, {"a", "=1", "list.1.a=2", "list.x=2", "list.-1=2", "list.99999999999999999999=1", "a.b=1"});
+  const std::string text = load_error(run, {"a", "=1", "list.1.a=2", "list.x=2", "list.-1=2",
+                                            "list.99999999999999999999=1", "a.b=1", "a.=1", "x..y=1"});
   EXPECT_THAT(text, HasSubstr("command line: a: an override reads key=value"));
   EXPECT_THAT(text, HasSubstr("command line: =1: an override reads key=value"));
+  EXPECT_THAT(text, HasSubstr("command line: a.=1: an override reads key=value"));
+  EXPECT_THAT(text, HasSubstr("command line: x..y=1: an override reads key=value"));
   EXPECT_THAT(text, HasSubstr("command line: list.1.a=2: '1' is not a position in a list of 1"));
   EXPECT_THAT(text, HasSubstr("command line: list.x=2: 'x' is not a position in a list of 1"));
   EXPECT_THAT(text, HasSubstr("command line: list.-1=2: '-1' is not a position"));
