@@ -38,8 +38,8 @@ def tensor_files():
         write("fuzz_tensor_file", name + "_header", header)
 
 
-def crc32c(data):
-    crc = 0xFFFFFFFF
+def crc32c(data, seed=0):
+    crc = seed ^ 0xFFFFFFFF
     for byte in data:
         crc ^= byte
         for _ in range(8):
@@ -69,25 +69,52 @@ def frames():
     def text(value):
         return struct.pack("<H", len(value)) + value.encode()
 
+    def teacher(name, *classes):
+        return (text(name) + text("ab12") + struct.pack("<HBBH", 2, 1, 0, len(classes))
+                + b"".join(text(one) for one in classes))
+
+    def view(image, path, content=None):
+        inline = b"\0" if content is None else b"\1" + struct.pack("<I", len(content)) + content
+        return struct.pack("<IIQII", 0, image, 77, 640, 480) + text(path) + inline
+
     bodies = {
-        1: struct.pack("<QHBBH", 7, 2, 1, 0, 4) + text("wbc") + text("ab12") + text("host 1") + struct.pack("<H", 2)
-        + text("WBC") + text("RBC"),
-        2: struct.pack("<QdII8d", 9, 1.0, 512, 384, 0.5, 0.6, 1.4, 0.1, 0.2, 0.2, 0.2, 0.3) + struct.pack("<fB", 0.05, 1),
+        1: struct.pack("<Q", 7) + text("host 1") + struct.pack("<H", 2) + teacher("wbc", "WBC", "RBC") + teacher("car", "car"),
+        2: struct.pack("<QIdII8d", 9, 1 << 24, 1.0, 512, 384, 0.5, 0.6, 1.4, 0.1, 0.2, 0.2, 0.2, 0.3)
+        + struct.pack("<fB", 0.05, 1),
         3: text("no such teacher\ntry another"),
-        4: struct.pack("<H", 3),
-        5: struct.pack("<QQH", 1, 2, 1) + struct.pack("<IIQII", 0, 5, 77, 640, 480) + text("images/a.jpg"),
+        4: struct.pack("<QQQ", 9, 3, 1 << 20),
+        5: struct.pack("<QQQQHH", 9, 1, 1, 2, 1, 2) + view(5, "images/a.jpg") + view(6, "images/b.jpg", b"\xff\xd8 bytes"),
         6: struct.pack("<QQQH", 9, 1, 2, 2) + struct.pack("<I", 3) + b"abc" + struct.pack("<I", 0),
-        7: struct.pack("<QQQ", 9, 1, 2) + text("can't read images/a.jpg"),
-        8: b"",
+        7: struct.pack("<QQQH", 9, 1, 2, 0) + text("can't read images/a.jpg"),
+        8: struct.pack("<QQH", 9, 4, 2) + text("tcp://a:5000") + text("tcp://b:5000"),
         9: b"",
         10: b"",
     }
     for kind, body in bodies.items():
         inner = struct.pack("<BB", kind, 0) + body
-        write("fuzz_frame", f"type{kind}", b"CNCL" + struct.pack("<H", 1) + inner)
+        write("fuzz_frame", f"type{kind}", b"CNCL" + struct.pack("<H", 2) + inner)
         write("fuzz_frame", f"type{kind}_body", inner)
+
+
+def segments():  # src/store/STORE.md
+    def record(kind, number, key, payload):
+        header = struct.pack("<IBBH", len(payload), kind, 0, number) + key
+        header += struct.pack("<I", crc32c(header))
+        return header + payload + struct.pack("<I", crc32c(payload, crc32c(header[:24])))
+
+    header = b"CSEG" + struct.pack("<HHQ", 1, 0, 1767225600)
+    header += struct.pack("<I", crc32c(header))
+    body = record(1, 0, bytes(16), b'{"teacher":"wbc","hash":"ab12"}')
+    body += b"".join(record(2, 0, bytes([n]) * 16, bytes(range(20 * n))) for n in range(3))
+    write("fuzz_segment", "empty", header)
+    write("fuzz_segment", "three", header + body)
+    write("fuzz_segment", "three_body", body)
+    write("fuzz_segment", "torn", header + body[:-7])
+    write("fuzz_segment", "damaged", header + body[:70] + b"?" + body[71:])
+    write("fuzz_segment", "pieces", b"\x01\x03abc\x02\x05xxxxx\x01\x00\x03\x04wxyz")
 
 
 tensor_files()
 records()
+segments()
 frames()

@@ -1,0 +1,98 @@
+#include "store/target_key.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <set>
+
+namespace conclave {
+namespace {
+
+// Everything that a key is made of.
+struct Asked {
+  ExpectedTeacher teacher{"wbc", "0123abcd", {"WBC"}, {}};
+  SparseOptions sparse;
+  ViewOptions views;
+  std::string image = "the bytes of a file";
+  ViewKey view{1, 2, 3};
+  int width = 640, height = 480;
+
+  TargetKey key() const {
+    return target_key(TeacherKey(teacher, sparse), image_content(image), view, width, height, views);
+  }
+};
+
+TEST(TargetKey, ChangesWithEverythingThatDecidesTheTargets) {
+  const std::vector<std::function<void(Asked&)>> changes = {
+      [](Asked& a) { a.teacher.hash = "0123abce"; },
+      [](Asked& a) { a.teacher.engine.threads = 2; },
+      [](Asked& a) { a.teacher.engine.bf16 = true; },
+      [](Asked& a) { a.teacher.engine.channels_last = true; },
+      [](Asked& a) { a.sparse.floor = 0.01f; },
+      [](Asked& a) { a.sparse.boxes = BoxRule::kPeaks; },
+      [](Asked& a) { a.image += "."; },
+      [](Asked& a) { a.view.seed = 4; },
+      [](Asked& a) { a.view.seed = kPlainView; },
+      [](Asked& a) { a.views.width = 256; },
+      [](Asked& a) { a.views.height = 256; },
+      [](Asked& a) { a.views.scale_max = 2; },
+      [](Asked& a) { a.views.shift = 0.2; },
+      [](Asked& a) { a.views.brightness = 0; },
+      [](Asked& a) { a.views.contrast = 0; },
+      [](Asked& a) { a.views.saturation = 0; },
+  };
+  std::set<TargetKey> keys = {Asked{}.key()};
+  for (const auto& change : changes) {
+    Asked asked;
+    change(asked);
+    keys.insert(asked.key());
+  }
+  EXPECT_EQ(keys.size(), changes.size() + 1);
+}
+
+TEST(TargetKey, StaysWithWhatDoesNot) {
+  const std::vector<std::function<void(Asked&)>> changes = {
+      [](Asked& a) { a.view.dataset = 0; },
+      [](Asked& a) { a.view.image = 77; },
+      [](Asked& a) { a.teacher.name = "white cells"; },
+      [](Asked& a) { a.teacher.engine.device = "cuda"; },
+      [](Asked& a) { a.views.min_visible = 0.9; },
+  };
+  for (const auto& change : changes) {
+    Asked asked;
+    change(asked);
+    EXPECT_EQ(asked.key(), Asked{}.key());
+  }
+}
+
+TEST(TargetKey, OfThePlainViewIsTheSameHoweverTheOthersAreDrawn) {
+  Asked a, b;
+  a.view.seed = b.view.seed = kPlainView;
+  b.views.flip = 0;
+  b.views.scale_max = 3;
+  b.views.contrast = 0.7;
+  EXPECT_EQ(a.key(), b.key());
+}
+
+TEST(TargetKey, IsTheHashThatItsSpecificationGives) {  // worked out from STORE.md with Python's hashlib
+  Asked asked;
+  asked.view.seed = kPlainView;
+  std::string digits;
+  for (const std::uint8_t byte : asked.key().bytes) {
+    digits += "0123456789abcdef"[byte >> 4];
+    digits += "0123456789abcdef"[byte & 15];
+  }
+  EXPECT_EQ(digits, "7a6abd59a6c3c6ba307e2f38f0125b70");
+}
+
+TEST(Description, SaysWhoseTargetsTheyAreInOneLine) {
+  const Asked asked;
+  const std::string text = describe(asked.teacher, asked.views, asked.sparse);
+  EXPECT_THAT(text, testing::HasSubstr(R"("teacher":"wbc","hash":"0123abcd","classes":["WBC"])"));
+  EXPECT_THAT(text, testing::HasSubstr(R"("floor":0.05,)"));
+  EXPECT_EQ(text.find('\n'), std::string::npos);
+}
+
+}  // namespace
+}  // namespace conclave
