@@ -12,6 +12,7 @@ enum class Exit : int {
   kUsage = 2,         // the command line or a configuration is wrong; nothing was started
   kStalled = 3,       // a teacher had no worker for stall_timeout; a checkpoint was written
   kDiverged = 4,      // the loss was not finite; the last good checkpoint is kept
+  kRankLost = 5,      // another rank of the training died or hung; the last checkpoint is kept
   kInterrupted = 130  // SIGINT or SIGTERM; a checkpoint was written
 };
 

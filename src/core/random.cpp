@@ -3,6 +3,7 @@
 #include <cmath>
 #include <numbers>
 #include <numeric>
+#include <random>
 #include <utility>
 
 namespace conclave {
@@ -27,6 +28,11 @@ std::uint32_t high(std::uint64_t x) {
 
 std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
   return finalise(finalise(a + kGolden) + b + kGolden);
+}
+
+std::uint64_t random_number() {
+  std::random_device device;
+  return (std::uint64_t{device()} << 32) ^ device();
 }
 
 std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> c, std::array<std::uint32_t, 2> key) {

@@ -9,6 +9,9 @@ namespace conclave {
 // Mixes two 64-bit words into one (SplitMix64's finaliser over both). Use it to derive seeds: mix(run_seed, epoch).
 std::uint64_t mix(std::uint64_t a, std::uint64_t b);
 
+// From the operating system; for names that must not meet (sessions, instances), never for anything that repeats.
+std::uint64_t random_number();
+
 // The bijection Philox4x32-10 itself: four random words from a counter and a key, as in Random123.
 std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key);
 

@@ -18,7 +18,6 @@
 namespace conclave {
 namespace {
 
-constexpr std::size_t kMaxFileBytes = std::size_t{1} << 29;
 constexpr int kJpegQuality = 90;
 
 std::string lower_extension(const std::filesystem::path& path) {
@@ -73,7 +72,7 @@ ImageSize read_image_size(const std::string& path) {
   const bool whole = static_cast<std::size_t>(file.gcount()) < start.size();
   start.resize(static_cast<std::size_t>(file.gcount()));
   // A JPEG's size may follow a megabyte of metadata.
-  if (!whole && !parse_image_header(start).complete) start = read_file(path, kMaxFileBytes);
+  if (!whole && !parse_image_header(start).complete) start = read_file(path, kMaxImageBytes);
   return require_image_header(start, path).size;
 }
 
@@ -85,7 +84,7 @@ cv::Mat decode_image(const std::string& bytes, const std::string& where, int red
 }
 
 cv::Mat read_image(const std::string& path, int reduce) {
-  return decode_image(read_file(path, kMaxFileBytes), path, reduce);
+  return decode_image(read_file(path, kMaxImageBytes), path, reduce);
 }
 
 void write_image(const std::string& path, const cv::Mat& rgb) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <opencv2/core/mat.hpp>
 #include <string>
 #include <vector>
@@ -8,6 +9,7 @@ namespace conclave {
 
 // Largest image that is read: 100 megapixels. Checked on the header, before any pixel memory is taken.
 inline constexpr long long kMaxPixels = 100'000'000;
+inline constexpr std::size_t kMaxImageBytes = std::size_t{1} << 29;  // of an image file
 
 struct ImageSize {
   int width = 0, height = 0;

@@ -96,7 +96,7 @@ ViewGeometry view_geometry(const ViewKey& key, int image_width, int image_height
   double centre_x = options.width / 2.0, centre_y = options.height / 2.0;
   bool flip = false;
   if (key.seed != kPlainView) {
-    CounterRandom random(key.seed, static_cast<std::uint64_t>(key.dataset) << 32 | key.image);
+    CounterRandom random(key.seed);
     flip = random.chance(options.flip);
     const double zoom = options.scale_min * std::pow(options.scale_max / options.scale_min, random.uniform());
     scale *= std::round(zoom * 65536) / 65536;  // a C library's pow may differ in its last bit
@@ -114,8 +114,11 @@ ViewGeometry view_geometry(const ViewKey& key, int image_width, int image_height
 }
 
 View draw_view(const ImageEntry& image, const ViewKey& key, const ViewOptions& options) {
+  return draw_view(image, read_file(image.path, kMaxImageBytes), key, options);
+}
+
+View draw_view(const ImageEntry& image, const std::string& bytes, const ViewKey& key, const ViewOptions& options) {
   keep_opencv_single_threaded();
-  const std::string bytes = read_file(image.path, std::size_t{1} << 29);
   const ImageSize size = require_image_header(bytes, image.path).size;
   if (size.width != image.width || size.height != image.height) {
     throw Error("the image is " + std::to_string(size.width) + "x" + std::to_string(size.height) + ", its set says " +

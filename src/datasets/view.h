@@ -9,7 +9,8 @@
 
 namespace conclave {
 
-// A view's name. Seed 0 is the plain view: letterboxed, no augmentation, used for evaluation and pseudo labels.
+// A view's name. Seed 0 is the plain view: letterboxed, no augmentation, used for evaluation and pseudo labels. The
+// seed alone decides what is random: whoever gives seeds out gives each image its own.
 struct ViewKey {
   std::uint32_t dataset = 0;  // position in the run's list of sets
   std::uint32_t image = 0;    // position in the set
@@ -51,5 +52,7 @@ struct View {
 // Reads the image and draws the view. The same bits in any process and thread for the same file and arguments.
 // Throws Error for an image that can't be read or is not of the size that `image` states. Thread-safe.
 View draw_view(const ImageEntry& image, const ViewKey& key, const ViewOptions& options);
+// The same from the file's bytes; image.path is for messages alone.
+View draw_view(const ImageEntry& image, const std::string& bytes, const ViewKey& key, const ViewOptions& options);
 
 }  // namespace conclave

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <memory>
 
 #include "teachers/byte_stream.h"
 
@@ -82,24 +83,32 @@ bool read_bool(ByteReader& in) {
   return read_int(in.u8(), 0, 1, in, "a yes or no") == 1;
 }
 
+OfferedTeacher read_teacher(ByteReader& in) {
+  OfferedTeacher teacher;
+  teacher.name = read_text(in, kName);
+  teacher.hash = read_text(in, kName);
+  teacher.engine.threads = read_int(in.u16(), 1, kThreads, in, "threads");
+  teacher.engine.bf16 = read_bool(in);
+  teacher.engine.channels_last = read_bool(in);
+  const int classes = read_int(in.u16(), 1, static_cast<int>(kClasses), in, "the number of classes");
+  for (int i = 0; i < classes; ++i) teacher.classes.push_back(read_text(in, kName));
+  return teacher;
+}
+
 Hello parse_hello(ByteReader& in) {
   Hello hello;
   hello.instance = in.u64();
-  hello.engine.threads = read_int(in.u16(), 1, kThreads, in, "threads");
-  hello.engine.bf16 = read_bool(in);
-  hello.engine.channels_last = read_bool(in);
-  hello.capacity = read_int(in.u16(), 1, kCapacity, in, "capacity");
-  hello.teacher = read_text(in, kName);
-  hello.hash = read_text(in, kName);
   hello.worker = read_text(in, kName);
-  const int classes = read_int(in.u16(), 1, static_cast<int>(kClasses), in, "the number of classes");
-  for (int i = 0; i < classes; ++i) hello.classes.push_back(read_text(in, kName));
+  const int teachers = read_int(in.u16(), 1, kTeachers, in, "the number of teachers");
+  for (int i = 0; i < teachers; ++i) hello.teachers.push_back(read_teacher(in));
   return hello;
 }
 
 Welcome parse_welcome(ByteReader& in) {
   Welcome welcome;
-  welcome.run = in.u64();
+  welcome.session = in.u64();
+  welcome.max_lease =
+      static_cast<std::size_t>(read_int(in.u32(), 1, static_cast<int>(kMessage), in, "the size of leases"));
   welcome.heartbeat_seconds = read_double(in, 1e-3, kSeconds, "the heartbeat");
   ViewOptions& views = welcome.views;
   for (int* side : {&views.width, &views.height}) {
@@ -120,10 +129,21 @@ Welcome parse_welcome(ByteReader& in) {
   return welcome;
 }
 
+Credit parse_credit(ByteReader& in) {
+  Credit credit;
+  credit.session = in.u64();
+  credit.leases = in.u64();
+  credit.bytes = in.u64();
+  return credit;
+}
+
 Lease parse_lease(ByteReader& in) {
   Lease lease;
+  lease.session = in.u64();
+  lease.number = in.u64();
   lease.id = in.u64();
   lease.token = in.u64();
+  lease.teacher = read_int(in.u16(), 0, kTeachers - 1, in, "the teacher");
   const int count = read_int(in.u16(), 1, kViews, in, "the number of views");
   for (int i = 0; i < count; ++i) {
     TargetRequest& view = lease.views.emplace_back();
@@ -133,13 +153,16 @@ Lease parse_lease(ByteReader& in) {
     view.width = read_int(in.u32(), 1, kImageSide, in, "the image's width");
     view.height = read_int(in.u32(), 1, kImageSide, in, "the image's height");
     view.path = read_text(in, kPath);
+    if (!read_bool(in)) continue;
+    const std::size_t size = in.u32();
+    view.image = std::make_shared<const std::string>(in.bytes(size));
   }
   return lease;
 }
 
 Result parse_result(ByteReader& in) {
   Result result;
-  result.run = in.u64();
+  result.session = in.u64();
   result.lease = in.u64();
   result.token = in.u64();
   const int count = read_int(in.u16(), 1, kViews, in, "the number of records");
@@ -152,11 +175,21 @@ Result parse_result(ByteReader& in) {
 
 Failure parse_failure(ByteReader& in) {
   Failure failure;
-  failure.run = in.u64();
+  failure.session = in.u64();
   failure.lease = in.u64();
   failure.token = in.u64();
+  failure.view = in.u16();
   failure.reason = read_text(in, kReason, true);
   return failure;
+}
+
+Heartbeat parse_heartbeat(ByteReader& in) {
+  Heartbeat heartbeat;
+  heartbeat.session = in.u64();
+  heartbeat.leases = in.u64();
+  const int ranks = read_int(in.u16(), 0, kRanks, in, "the number of ranks");
+  for (int i = 0; i < ranks; ++i) heartbeat.ranks.push_back(read_text(in, kName));
+  return heartbeat;
 }
 
 Frame parse_body(Type type, ByteReader& in) {
@@ -168,7 +201,7 @@ Frame parse_body(Type type, ByteReader& in) {
     case Type::kRefusal:
       return Refusal{read_text(in, kReason, true)};
     case Type::kCredit:
-      return Credit{read_int(in.u16(), 1, kCapacity, in, "credit")};
+      return parse_credit(in);
     case Type::kLease:
       return parse_lease(in);
     case Type::kResult:
@@ -176,7 +209,7 @@ Frame parse_body(Type type, ByteReader& in) {
     case Type::kFailure:
       return parse_failure(in);
     case Type::kHeartbeat:
-      return Heartbeat{};
+      return parse_heartbeat(in);
     case Type::kGoodbye:
       return Goodbye{};
     case Type::kStranger:
@@ -188,32 +221,34 @@ Frame parse_body(Type type, ByteReader& in) {
 }  // namespace
 
 bool operator==(const Lease& a, const Lease& b) {
-  return a.id == b.id && a.token == b.token &&
-         std::equal(a.views.begin(), a.views.end(), b.views.begin(), b.views.end(),
-                    [](const TargetRequest& x, const TargetRequest& y) {
-                      return x.key == y.key && x.path == y.path && x.width == y.width && x.height == y.height;
-                    });
+  return a.session == b.session && a.number == b.number && a.id == b.id && a.token == b.token &&
+         a.teacher == b.teacher && a.views == b.views;
 }
 
 std::string encode(const Hello& hello) {
   ByteWriter out = start(Type::kHello);
   out.u64(hello.instance);
-  out.u16(static_cast<std::uint16_t>(hello.engine.threads));
-  out.u8(hello.engine.bf16);
-  out.u8(hello.engine.channels_last);
-  out.u16(static_cast<std::uint16_t>(hello.capacity));
-  write_text(out, hello.teacher, kName, "the teacher's name");
-  write_text(out, hello.hash, kName, "the hash");
   write_text(out, hello.worker, kName, "the worker's name");
-  if (hello.classes.empty() || hello.classes.size() > kClasses) throw Error("too many classes, or none", hello.teacher);
-  out.u16(static_cast<std::uint16_t>(hello.classes.size()));
-  for (const std::string& name : hello.classes) write_text(out, name, kName, "a class's name");
+  if (hello.teachers.empty() || hello.teachers.size() > kTeachers) throw Error("too many teachers, or none");
+  out.u16(static_cast<std::uint16_t>(hello.teachers.size()));
+  for (const OfferedTeacher& teacher : hello.teachers) {
+    write_text(out, teacher.name, kName, "the teacher's name");
+    write_text(out, teacher.hash, kName, "the hash");
+    out.u16(static_cast<std::uint16_t>(teacher.engine.threads));
+    out.u8(teacher.engine.bf16);
+    out.u8(teacher.engine.channels_last);
+    if (teacher.classes.empty() || teacher.classes.size() > kClasses)
+      throw Error("too many classes, or none", teacher.name);
+    out.u16(static_cast<std::uint16_t>(teacher.classes.size()));
+    for (const std::string& name : teacher.classes) write_text(out, name, kName, "a class's name");
+  }
   return out.take();
 }
 
 std::string encode(const Welcome& welcome) {
   ByteWriter out = start(Type::kWelcome);
-  out.u64(welcome.run);
+  out.u64(welcome.session);
+  out.u32(static_cast<std::uint32_t>(welcome.max_lease));
   out.f64(welcome.heartbeat_seconds);
   const ViewOptions& views = welcome.views;
   out.u32(static_cast<std::uint32_t>(views.width));
@@ -235,14 +270,19 @@ std::string encode(const Refusal& refusal) {
 
 std::string encode(const Credit& credit) {
   ByteWriter out = start(Type::kCredit);
-  out.u16(static_cast<std::uint16_t>(credit.leases));
+  out.u64(credit.session);
+  out.u64(credit.leases);
+  out.u64(credit.bytes);
   return out.take();
 }
 
 std::string encode(const Lease& lease) {
   ByteWriter out = start(Type::kLease);
+  out.u64(lease.session);
+  out.u64(lease.number);
   out.u64(lease.id);
   out.u64(lease.token);
+  out.u16(static_cast<std::uint16_t>(lease.teacher));
   out.u16(static_cast<std::uint16_t>(lease.views.size()));
   for (const TargetRequest& view : lease.views) {
     out.u32(view.key.dataset);
@@ -251,13 +291,18 @@ std::string encode(const Lease& lease) {
     out.u32(static_cast<std::uint32_t>(view.width));
     out.u32(static_cast<std::uint32_t>(view.height));
     write_text(out, view.path, kPath, "the image's path");
+    out.u8(view.image != nullptr);
+    if (!view.image) continue;
+    if (view.image->size() > kMessage) throw Error("the image file is too large for a message", view.path);
+    out.u32(static_cast<std::uint32_t>(view.image->size()));
+    out.bytes(*view.image);
   }
   return out.take();
 }
 
 std::string encode(const Result& result) {
   ByteWriter out = start(Type::kResult);
-  out.u64(result.run);
+  out.u64(result.session);
   out.u64(result.lease);
   out.u64(result.token);
   out.u16(static_cast<std::uint16_t>(result.records.size()));
@@ -272,21 +317,39 @@ std::string encode(const Result& result) {
 
 std::string encode(const Failure& failure) {
   ByteWriter out = start(Type::kFailure);
-  out.u64(failure.run);
+  out.u64(failure.session);
   out.u64(failure.lease);
   out.u64(failure.token);
+  out.u16(static_cast<std::uint16_t>(failure.view));
   write_reason(out, failure.reason);
   return out.take();
 }
 
-std::string encode(const Heartbeat&) {
-  return start(Type::kHeartbeat).take();
+std::string encode(const Heartbeat& heartbeat) {
+  ByteWriter out = start(Type::kHeartbeat);
+  out.u64(heartbeat.session);
+  out.u64(heartbeat.leases);
+  if (heartbeat.ranks.size() > kRanks) throw Error("too many ranks");
+  out.u16(static_cast<std::uint16_t>(heartbeat.ranks.size()));
+  for (const std::string& address : heartbeat.ranks) write_text(out, address, kName, "a rank's address");
+  return out.take();
 }
+
 std::string encode(const Goodbye&) {
   return start(Type::kGoodbye).take();
 }
 std::string encode(const Stranger&) {
   return start(Type::kStranger).take();
+}
+
+std::size_t lease_bytes(const std::vector<TargetRequest>& views) {
+  std::size_t bytes = 8 + 4 * 8 + 2 + 2;
+  for (const TargetRequest& view : views) bytes += 27 + view.path.size() + (view.image ? 4 + view.image->size() : 0);
+  return bytes;
+}
+
+std::size_t largest_result(int views, std::size_t record) {
+  return 8 + 3 * 8 + 2 + static_cast<std::size_t>(views) * (4 + record);
 }
 
 Frame parse_frame(std::string_view bytes) {

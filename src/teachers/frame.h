@@ -18,40 +18,50 @@ namespace conclave {
 // byte and the order of calls. The magic, the version, the type and the whole of Refusal stay as they are in every
 // version.
 inline constexpr std::string_view kFrameMagic = "CNCL";
-inline constexpr std::uint16_t kProtocolVersion = 1;
+inline constexpr std::uint16_t kProtocolVersion = 2;
 
 namespace frame_limits {
-inline constexpr std::size_t kName = 256;     // bytes of a teacher's, class's or worker's name, or of a hash
-inline constexpr std::size_t kPath = 4096;    // bytes
-inline constexpr std::size_t kReason = 4096;  // bytes; longer ones are cut
+inline constexpr std::size_t kMessage = 64u << 20;  // bytes of a frame from a trainer; a worker takes no longer ones
+inline constexpr std::size_t kName = 256;           // bytes of a teacher's, class's or worker's name, or of a hash
+inline constexpr std::size_t kPath = 4096;          // bytes
+inline constexpr std::size_t kReason = 4096;        // bytes; longer ones are cut
 inline constexpr std::size_t kClasses = 1024;
+inline constexpr int kTeachers = 64;  // of one worker
+inline constexpr int kRanks = 4096;   // of one run
 inline constexpr int kViews = 256;    // in one lease
-inline constexpr int kCapacity = 64;  // leases held by one worker
+inline constexpr int kCapacity = 64;  // leases of one rank held by one worker
 inline constexpr int kThreads = 1024;
 inline constexpr int kImageSide = 1 << 20;  // pixels
 inline constexpr int kViewSide = 16384;     // pixels; a multiple of 32
 inline constexpr double kSeconds = 1e6;
 }  // namespace frame_limits
 
-// Worker: who I am and how I compute.
-struct Hello {
-  std::uint64_t instance = 0;  // random, of one run_worker(); a second hello of it replaces the first
-  std::string teacher;
+// One of the teachers that a worker is.
+struct OfferedTeacher {
+  std::string name;
   std::string hash;  // of the weights
   std::vector<std::string> classes;
   EngineOptions engine;  // the device does not travel
-  int capacity = 1;
-  std::string worker;  // for people: host and process
+
+  bool operator==(const OfferedTeacher&) const = default;
+};
+
+// Worker: who I am and how I compute.
+struct Hello {
+  std::uint64_t instance = 0;  // random, of one run_worker(); a second hello of it replaces the first
+  std::string worker;          // for people: host and process
+  std::vector<OfferedTeacher> teachers;
 
   bool operator==(const Hello&) const = default;
 };
 
 // Trainer: you are taken; this is how views are drawn and targets kept.
 struct Welcome {
-  std::uint64_t run = 0;  // random, of one source; comes back with every result
+  std::uint64_t session = 0;                     // of this welcome alone; all frames but greetings carry it
+  std::size_t max_lease = std::size_t{1} << 20;  // no lease frame will be longer, bytes
+  double heartbeat_seconds = 1;
   ViewOptions views;
   SparseOptions sparse;
-  double heartbeat_seconds = 1;
 
   bool operator==(const Welcome&) const = default;
 };
@@ -62,36 +72,43 @@ struct Refusal {
   bool operator==(const Refusal&) const = default;
 };
 
-// Worker: send me this many leases more.
+// Worker: since the welcome you may send me so many leases, whose frames have so many bytes in all. Also its heartbeat.
 struct Credit {
-  int leases = 1;
+  std::uint64_t session = 0, leases = 0, bytes = 0;
   bool operator==(const Credit&) const = default;
 };
 
-// Trainer: answer these views as a whole.
+// Trainer: answer these views as a whole. A view's image travels along, or is read from its path by the worker.
 struct Lease {
+  std::uint64_t session = 0;
+  std::uint64_t number = 0;  // of the session's leases: 1, 2, ...
   std::uint64_t id = 0;
   std::uint64_t token = 0;  // fencing token: higher for every time that a lease is given out
+  int teacher = 0;          // position in the worker's hello
   std::vector<TargetRequest> views;
 };
 bool operator==(const Lease& a, const Lease& b);
 
 // Worker: the answer, one record per view of the lease.
 struct Result {
-  std::uint64_t run = 0, lease = 0, token = 0;
+  std::uint64_t session = 0, lease = 0, token = 0;
   std::vector<std::string> records;
   bool operator==(const Result&) const = default;
 };
 
-// Worker: this lease can't be answered, by nobody (an image that can't be read).
+// Worker: I can't answer this lease (an image that can't be read).
 struct Failure {
-  std::uint64_t run = 0, lease = 0, token = 0;
+  static constexpr int kNoView = 0xffff;
+  std::uint64_t session = 0, lease = 0, token = 0;
+  int view = kNoView;  // position in the lease of the view that failed, where it is one alone
   std::string reason;
   bool operator==(const Failure&) const = default;
 };
 
-// Both: I am here.
+// Trainer: I am here, I sent so many leases since the welcome, and these are the addresses of all ranks.
 struct Heartbeat {
+  std::uint64_t session = 0, leases = 0;
+  std::vector<std::string> ranks;  // in rank order; empty: this rank is the only one, or does not say
   bool operator==(const Heartbeat&) const = default;
 };
 
@@ -129,5 +146,10 @@ std::string encode(const Stranger& frame);
 // Strict: a frame that is accepted encodes to the same bytes again (other versions aside). Throws Error (where =
 // "frame") for anything else. Takes memory in proportion to the bytes given.
 Frame parse_frame(std::string_view bytes);
+
+// Bytes of a lease frame of these views, as a worker's credit counts them.
+std::size_t lease_bytes(const std::vector<TargetRequest>& views);
+// Bytes of a result frame of so many views whose records have at most `record` bytes.
+std::size_t largest_result(int views, std::size_t record);
 
 }  // namespace conclave

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,25 @@ struct TargetRequest {
   ViewKey key;
   std::string path;           // of the image, as the worker can open it
   int width = 0, height = 0;  // of the image, pixels; a worker that finds another size reports an error
+  std::shared_ptr<const std::string> image = nullptr;  // the file's bytes; null: they are read from `path`
+};
+inline bool operator==(const TargetRequest& a, const TargetRequest& b) {
+  const bool same_image = a.image == b.image || (a.image && b.image && *a.image == *b.image);
+  return a.key == b.key && a.path == b.path && a.width == b.width && a.height == b.height && same_image;
+}
+
+// The view that a request names, without annotations. `root` goes before a relative path. Throws Error as draw_view
+// does. Thread-safe.
+View draw_view(const TargetRequest& request, const ViewOptions& options, const std::string& root = {});
+
+// One worker's part in one teacher's answers, seen from this rank.
+struct WorkerStats {
+  std::string worker;         // its own name, host:pid
+  int teacher = 0;            // in the run's order
+  std::uint64_t views = 0;    // answered
+  double busy_seconds = 0;    // in which it held at least one lease of this teacher
+  int held = 0;               // leases it holds now
+  double silent_seconds = 0;  // since its last frame
 };
 
 struct SourceStats {
@@ -21,8 +41,12 @@ struct SourceStats {
   std::uint64_t bytes = 0;  // of encoded records, all teachers
   double wait_seconds = 0;  // spent blocked in take()
   std::vector<std::uint64_t> bytes_per_teacher;
-  std::vector<int> workers;  // connected now, per teacher (0s for a local source)
+  std::vector<int> workers;         // connected now, per teacher (0s for a local source)
+  std::vector<int> waiting_leases;  // that no worker holds, per teacher
+  std::vector<WorkerStats> serving;
   std::uint64_t leases_reissued = 0;
+  std::uint64_t stored_views = 0;  // of `views`: answered from a store alone; `bytes` holds nothing of them
+  std::uint64_t stored_bytes = 0;  // of encoded records read from a store
 };
 
 // Where soft targets come from: teachers in this process, workers over ZeroMQ, a store. The trainer can't tell which.

@@ -36,10 +36,12 @@ void Waker::clear() {
   [[maybe_unused]] const auto got = ::read(fd_, &count, sizeof count);
 }
 
-void wait_for_input(zmq::socket_t& socket, Waker& waker, std::chrono::milliseconds timeout) {
-  zmq::pollitem_t items[] = {{socket.handle(), 0, ZMQ_POLLIN, 0}, {nullptr, waker.fd(), ZMQ_POLLIN, 0}};
+void wait_for_input(const std::vector<zmq::socket_t*>& sockets, Waker& waker, std::chrono::milliseconds timeout) {
+  std::vector<zmq::pollitem_t> items;
+  for (zmq::socket_t* socket : sockets) items.push_back({socket->handle(), 0, ZMQ_POLLIN, 0});
+  items.push_back({nullptr, waker.fd(), ZMQ_POLLIN, 0});
   try {
-    zmq::poll(items, 2, timeout);
+    zmq::poll(items, timeout);
   } catch (const zmq::error_t& error) {
     if (error.num() != EINTR) throw;
   }

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <vector>
 #include <zmq.hpp>
 
 namespace conclave {
@@ -40,7 +41,11 @@ auto uninterrupted(F f) {
   }
 }
 
-// Blocks until the socket can be read, the waker was woken (this is cleared), a signal came or the time is over.
-void wait_for_input(zmq::socket_t& socket, Waker& waker, std::chrono::milliseconds timeout);
+// Blocks until one of the sockets can be read, the waker was woken (this is cleared), a signal came or the time is
+// over.
+void wait_for_input(const std::vector<zmq::socket_t*>& sockets, Waker& waker, std::chrono::milliseconds timeout);
+inline void wait_for_input(zmq::socket_t& socket, Waker& waker, std::chrono::milliseconds timeout) {
+  wait_for_input(std::vector<zmq::socket_t*>{&socket}, waker, timeout);
+}
 
 }  // namespace conclave

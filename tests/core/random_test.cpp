@@ -117,6 +117,10 @@ TEST(Permutation, EveryOrderOfThreeIsEquallyLikely) {
   for (const auto& [order, count] : counts) EXPECT_NEAR(count, 2000, 200);
 }
 
+TEST(RandomNumber, IsAnotherEveryTime) {
+  EXPECT_NE(random_number(), random_number());
+}
+
 TEST(Mix, DependsOnBothWordsAndTheirOrder) {
   EXPECT_EQ(mix(1, 2), mix(1, 2));
   EXPECT_NE(mix(1, 2), mix(2, 1));

@@ -11,33 +11,47 @@ namespace {
 Hello hello() {
   Hello frame;
   frame.instance = 0x0123456789abcdef;
-  frame.teacher = "rbc";
-  frame.hash = std::string(64, 'a');
-  frame.classes = {"RBC", "Zellk\xc3\xb6rper"};
-  frame.engine.bf16 = true;
-  frame.capacity = 3;
   frame.worker = "host:1";
+  frame.teachers.push_back({"rbc", std::string(64, 'a'), {"RBC", "Zellk\xc3\xb6rper"}, {}});
+  frame.teachers.push_back({"wbc", std::string(64, 'b'), {"WBC"}, {}});
+  frame.teachers[1].engine.bf16 = true;
   return frame;
 }
 
 Lease lease() {
   Lease frame;
+  frame.session = 4;
+  frame.number = 5;
   frame.id = 7;
   frame.token = 9;
+  frame.teacher = 1;
   for (std::uint32_t i = 0; i < 3; ++i)
     frame.views.push_back({{0, i, i * 99ull}, "images/" + std::to_string(i) + ".jpg", 640, 480});
+  frame.views[1].image = std::make_shared<const std::string>("encoded \0 bytes");
+  frame.views[2].image = std::make_shared<const std::string>();
+  return frame;
+}
+
+Welcome welcome() {
+  Welcome frame;
+  frame.session = 5;
+  frame.max_lease = 12345;
+  frame.views.width = 256;
+  frame.views.flip = 0.25;
+  frame.sparse = {0.5f, BoxRule::kPeaks};
+  frame.heartbeat_seconds = 0.5;
   return frame;
 }
 
 std::vector<std::string> one_of_each() {
   return {encode(hello()),
-          encode(Welcome{5, {}, {}, 0.5}),
+          encode(welcome()),
           encode(Refusal{"no\n  hint: yes"}),
-          encode(Credit{2}),
+          encode(Credit{1, 2, 1ull << 40}),
           encode(lease()),
           encode(Result{1, 2, 3, {"abc", "", "de"}}),
-          encode(Failure{1, 2, 3, "a.jpg: broken"}),
-          encode(Heartbeat{}),
+          encode(Failure{1, 2, 3, 1, "a.jpg: broken"}),
+          encode(Heartbeat{1, 2, {"tcp://a:1", "tcp://b:2"}}),
           encode(Goodbye{}),
           encode(Stranger{})};
 }
@@ -56,11 +70,9 @@ std::string again(const Frame& frame) {
 TEST(Frame, EveryTypeRoundTrips) {
   EXPECT_EQ(std::get<Hello>(parse_frame(encode(hello()))), hello());
   EXPECT_EQ(std::get<Lease>(parse_frame(encode(lease()))), lease());
-  ViewOptions views;
-  views.width = 256;
-  views.flip = 0.25;
-  const Welcome welcome{5, views, {0.5f, BoxRule::kPeaks}, 0.5};
-  EXPECT_EQ(std::get<Welcome>(parse_frame(encode(welcome))), welcome);
+  EXPECT_EQ(std::get<Welcome>(parse_frame(encode(welcome()))), welcome());
+  const Heartbeat heartbeat{1, 2, {"tcp://a:1", "tcp://b:2"}};
+  EXPECT_EQ(std::get<Heartbeat>(parse_frame(encode(heartbeat))), heartbeat);
   for (const std::string& bytes : one_of_each()) EXPECT_EQ(again(parse_frame(bytes)), bytes);
 }
 
@@ -98,23 +110,38 @@ TEST(Frame, RandomBytesAreErrors) {
 
 TEST(Frame, AnotherVersionIsRecognisedWhateverFollows) {
   std::string bytes = encode(hello());
-  bytes[4] = 2;
+  bytes[4] = 1;
   bytes.resize(9);
-  EXPECT_EQ(std::get<OtherVersion>(parse_frame(bytes)).version, 2);
+  EXPECT_EQ(std::get<OtherVersion>(parse_frame(bytes)).version, 1);
 }
 
 TEST(Frame, ARefusalOfAnotherVersionCanBeRead) {
   std::string bytes = encode(Refusal{"too old"});
-  bytes[4] = 2;
+  bytes[4] = 1;
   EXPECT_EQ(std::get<Refusal>(parse_frame(bytes)).reason, "too old");
 }
 
 TEST(Frame, LongReasonsAreCutAndLongPathsRefused) {
-  const auto failure = std::get<Failure>(parse_frame(encode(Failure{1, 2, 3, std::string(100000, 'x')})));
+  const auto failure = std::get<Failure>(parse_frame(encode(Failure{1, 2, 3, 0, std::string(100000, 'x')})));
   EXPECT_EQ(failure.reason.size(), frame_limits::kReason);
   Lease frame = lease();
   frame.views[1].path = std::string(5000, 'p');
   EXPECT_THROW(encode(frame), Error);
+}
+
+TEST(Frame, SizesAreKnownBeforeAFrameIsMade) {
+  EXPECT_EQ(lease_bytes(lease().views), encode(lease()).size());
+  EXPECT_EQ(largest_result(3, 1000),
+            encode(Result{1, 2, 3, std::vector<std::string>(3, std::string(1000, 'r'))}).size());
+}
+
+TEST(Frame, AnImageThatAnnouncesMoreBytesThanThereAreTakesNoMemory) {
+  Lease frame = lease();
+  frame.views.resize(2);
+  std::string bytes = encode(frame);
+  const std::size_t size = bytes.size() - frame.views[1].image->size() - 4;
+  bytes.replace(size, 4, "\xff\xff\xff\xff");
+  EXPECT_THROW(parse_frame(bytes), Error);
 }
 
 TEST(Frame, ControlCharactersNeverReachTheLog) {

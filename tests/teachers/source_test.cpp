@@ -77,8 +77,7 @@ class Sources : public SmallWorld {
   WorkerOptions worker(const std::string& address, const std::string& name) const {
     WorkerOptions options;
     options.connect = address;
-    options.name = name;
-    options.weights = weights(name);
+    options.teachers = {{name, weights(name)}};
     options.connect_timeout = 20;
     return options;
   }
@@ -126,7 +125,7 @@ class FakePeer {
     throw Error("no such frame within 10 s", "test");
   }
   static Hello hello_of(const Engine& engine, const std::string& name) {
-    return {99, name, engine.hash(), engine.spec().classes, engine.options(), 2, "fake"};
+    return {99, "fake", {{name, engine.hash(), engine.spec().classes, engine.options()}}};
   }
 
  private:
@@ -191,8 +190,7 @@ TEST_F(Sources, ManyWorkersOfWhichOneVanishesSayTheSame) {
   auto source = RemoteSource::open(options("tcp://127.0.0.1:*"), expected(), views_, sparse_);
   auto thief = std::make_unique<FakePeer>(source->address());
   thief->say(encode(FakePeer::hello_of(Engine(weights("rbc"), {}), "rbc")));
-  thief->hear<Welcome>();
-  thief->say(encode(Credit{2}));
+  thief->say(encode(Credit{thief->hear<Welcome>().session, 2, 1u << 20}));
   std::vector<std::unique_ptr<WorkerThread>> workers;
   for (const char* name : {"rbc", "rbc", "rbc", "wbc"}) {
     workers.push_back(std::make_unique<WorkerThread>(worker(source->address(), name)));
@@ -218,10 +216,10 @@ TEST_F(Sources, AnInvalidResultEndsItsWorkerAndAnotherAnswers) {
   FakePeer liar(source->address());
   liar.say(encode(FakePeer::hello_of(Engine(weights("rbc"), {}), "rbc")));
   const Welcome welcome = liar.hear<Welcome>();
-  liar.say(encode(Credit{1}));
+  liar.say(encode(Credit{welcome.session, 1, 1u << 20}));
   for (int i = 0; i < 3; ++i) source->ask(request(i));
   const Lease lease = liar.hear<Lease>();
-  liar.say(encode(Result{welcome.run, lease.id, lease.token, {"a", "b", "c"}}));
+  liar.say(encode(Result{welcome.session, lease.id, lease.token, {"a", "b", "c"}}));
   EXPECT_NE(liar.hear<Refusal>().reason.find("can't be read"), std::string::npos);
   WorkerThread rbc(worker(source->address(), "rbc")), wbc(worker(source->address(), "wbc"));
   EXPECT_TRUE((Targets{source->take(), source->take(), source->take()}) == local(3));
@@ -250,24 +248,24 @@ TEST_F(Sources, WorkersThatDoNotFitAreToldWhy) {
     EXPECT_NE(thread.error().find(word), std::string::npos) << thread.error();
   };
   WorkerOptions misfit = worker(source->address(), "rbc");
-  misfit.name = "bus";
+  misfit.teachers[0].name = "bus";
   refused(misfit, "no teacher 'bus'");
   misfit = worker(source->address(), "rbc");
   misfit.engine.threads = 2;
   refused(misfit, "2 threads");
   misfit = worker(source->address(), "wbc");
-  misfit.name = "rbc";
+  misfit.teachers[0].name = "rbc";
   refused(misfit, "classes");
   make_teacher("other", {"RBC"}, 77);
   misfit = worker(source->address(), "other");
-  misfit.name = "rbc";
+  misfit.teachers[0].name = "rbc";
   refused(misfit, "same file");
 
   FakePeer old(source->address());
   std::string hello = encode(FakePeer::hello_of(Engine(weights("rbc"), {}), "rbc"));
-  hello[4] = 2;
+  hello[4] = 1;
   old.say(hello);
-  EXPECT_NE(old.hear<Refusal>().reason.find("protocol version 2"), std::string::npos);
+  EXPECT_NE(old.hear<Refusal>().reason.find("protocol version 1"), std::string::npos);
 }
 
 TEST_F(Sources, AnUnreadableImageIsNamedWithTeacherAndWorker) {
@@ -333,7 +331,7 @@ TEST_F(Sources, AWorkerSurvivesATrainerThatComesBackAndEndsWhenItDoesNot) {
     ASSERT_TRUE(dead.recv(frame));
     if (!std::holds_alternative<Hello>(parse_frame(frame.to_string_view()))) continue;
     dead.send(peer, zmq::send_flags::sndmore);
-    dead.send(zmq::buffer(encode(Welcome{1, views_, sparse_, 0.1})), zmq::send_flags::none);
+    dead.send(zmq::buffer(encode(Welcome{1, 1u << 20, 0.1, views_, sparse_})), zmq::send_flags::none);
     ++welcomed;
   }
   dead.close();
@@ -342,6 +340,152 @@ TEST_F(Sources, AWorkerSurvivesATrainerThatComesBackAndEndsWhenItDoesNot) {
   EXPECT_FALSE(loyal.ended());
   source = RemoteSource::open(options(bind), expected(), views_, sparse_);
   EXPECT_TRUE(drain(*source, 4) == local(4));
+}
+
+TEST_F(Sources, OneWorkerOfBothTeachersServesTwoRanksThatItLearnsFromTheFirst) {
+  const Targets truth = local(24);
+  for (const char* kind : {"tcp://127.0.0.1:*", "inproc://rank-"}) {
+    std::vector<std::unique_ptr<RemoteSource>> ranks;
+    std::vector<std::string> addresses;
+    for (int r = 0; r < 2; ++r) {
+      const std::string bind = kind + (kind[0] == 'i' ? std::to_string(r) : std::string());
+      ranks.push_back(RemoteSource::open(options(bind), expected(), views_, sparse_));
+      addresses.push_back(ranks.back()->address());
+    }
+    WorkerOptions both = worker(addresses[0], "rbc");
+    both.teachers.push_back({"wbc", weights("wbc")});
+    both.capacity = 4;
+    WorkerThread thread(both);
+    EXPECT_TRUE(drain(*ranks[0], 6) == local(6)) << kind;
+    ranks[0]->announce(addresses);
+    Targets second;
+    std::thread other([&] { second = drain(*ranks[1], 24); });
+    const Targets first = drain(*ranks[0], 24);
+    other.join();
+    EXPECT_TRUE(first == truth) << kind;
+    EXPECT_TRUE(second == truth) << kind;
+    ranks[1].reset();
+    EXPECT_FALSE(thread.ended());
+    EXPECT_TRUE(drain(*ranks[0], 6) == local(6)) << kind;
+    ranks[0].reset();
+    thread.join();
+    EXPECT_EQ(thread.error(), "");
+    EXPECT_EQ(thread.report().views, 2u * (6 + 24 + 24 + 6));
+  }
+}
+
+TEST_F(Sources, ARankThatIsKilledAndComesBackIsFoundAgainWhileTheOtherGoesOn) {
+  auto first = RemoteSource::open(options("tcp://127.0.0.1:*"), expected(), views_, sparse_);
+  auto second = RemoteSource::open(options("ipc://" + (folder_ / "second").string()), expected(), views_, sparse_);
+  first->announce({first->address(), second->address()});
+  WorkerOptions both = worker(first->address(), "rbc");
+  both.teachers.push_back({"wbc", weights("wbc")});
+  WorkerThread thread(both);
+  EXPECT_TRUE(drain(*second, 6) == local(6));
+  second.reset();
+  EXPECT_TRUE(drain(*first, 6) == local(6));
+  second = RemoteSource::open(options("tcp://127.0.0.1:*"), expected(), views_, sparse_);
+  first->announce({first->address(), second->address()});
+  EXPECT_TRUE(drain(*second, 6) == local(6));
+  EXPECT_TRUE(drain(*first, 6) == local(6));
+}
+
+TEST_F(Sources, WithImagesInsideLeasesAWorkerNeedsNoFilesAndSaysTheSame) {
+  const Targets truth = local(10);
+  RemoteOptions inlined = options("tcp://127.0.0.1:*");
+  inlined.inline_images = true;
+  const std::filesystem::path here = std::filesystem::current_path();
+  std::filesystem::current_path(folder_);
+  auto source = RemoteSource::open(inlined, expected(), views_, sparse_);
+  WorkerOptions blind = worker(source->address(), "rbc");
+  blind.teachers.push_back({"wbc", weights("wbc")});
+  blind.root = "/nonexistent";
+  WorkerThread thread(blind);
+  Targets targets;
+  for (int i = 0; i < 10; ++i) {
+    TargetRequest relative = request(i);
+    relative.path = std::filesystem::path(relative.path).filename().string();
+    source->ask(relative);
+  }
+  source->flush();
+  for (int i = 0; i < 10; ++i) targets.push_back(source->take());
+  std::filesystem::current_path(here);
+  EXPECT_TRUE(targets == truth);
+}
+
+TEST_F(Sources, AnImageThatCanNotTravelIsNamed) {
+  RemoteOptions inlined = options("inproc://inlined");
+  inlined.inline_images = true;
+  inlined.lease_mb = 2;
+  const auto fails = [&](const std::string& word) {
+    auto source = RemoteSource::open(inlined, expected(), views_, sparse_);
+    try {
+      drain(*source, 3);
+      FAIL();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.where(), image_path(1));
+      EXPECT_NE(std::string(error.what()).find(word), std::string::npos) << error.what();
+    }
+  };
+  std::ofstream(image_path(1), std::ios::binary) << std::string(3u << 20, 'x');
+  fails("larger than");
+  std::filesystem::remove(image_path(1));
+  fails("No such file");
+}
+
+TEST_F(Sources, WhatOneWorkerCanNotReadAnotherAnswers) {
+  const Targets truth = local(6);
+  RemoteOptions slow = options("inproc://blind");
+  auto source = RemoteSource::open(slow, expected(), views_, sparse_);
+  WorkerOptions blind = worker(source->address(), "rbc");
+  blind.root = "/nonexistent";
+  const std::filesystem::path here = std::filesystem::current_path();
+  std::filesystem::current_path(folder_);
+  WorkerThread first(blind), second(worker(source->address(), "rbc")), wbc(worker(source->address(), "wbc"));
+  while (source->stats().workers[0] < 2) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  Targets targets;
+  for (int i = 0; i < 6; ++i) {
+    TargetRequest relative = request(i);
+    relative.path = std::filesystem::path(relative.path).filename().string();
+    source->ask(relative);
+  }
+  for (int i = 0; i < 6; ++i) targets.push_back(source->take());
+  std::filesystem::current_path(here);
+  EXPECT_TRUE(targets == truth);
+  EXPECT_GE(source->stats().leases_reissued, 1u);
+}
+
+TEST_F(Sources, WorkersThatComeAndGoWithoutAnAnswerDoNotPutOffAStall) {
+  RemoteOptions quick = options("tcp://127.0.0.1:*");
+  quick.stall_timeout = 1;
+  quick.lease_seconds = 0.5;
+  auto source = RemoteSource::open(quick, expected(), views_, sparse_);
+  const std::string hello = encode(FakePeer::hello_of(Engine(weights("rbc"), {}), "rbc"));
+  std::atomic<bool> over{false};
+  std::thread loop([&] {
+    while (!over) {
+      FakePeer peer(source->address());
+      peer.say(hello);
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+  });
+  source->ask(request(0));
+  try {
+    source->take();
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.exit(), Exit::kStalled);
+  }
+  over = true;
+  loop.join();
+}
+
+TEST_F(Sources, AFrameLongerThanAnyWorkersEndsItsConnectionAlone) {
+  auto source = RemoteSource::open(options("tcp://127.0.0.1:*"), expected(), views_, sparse_);
+  FakePeer hostile(source->address());
+  hostile.say(std::string(20u << 20, 'x'));
+  WorkerThread rbc(worker(source->address(), "rbc")), wbc(worker(source->address(), "wbc"));
+  EXPECT_TRUE(drain(*source, 6) == local(6));
 }
 
 TEST_F(Sources, AnAddressInUseIsAnError) {

@@ -1,0 +1,17 @@
+#include "teachers/target_source.h"
+
+#include <filesystem>
+
+namespace conclave {
+
+View draw_view(const TargetRequest& request, const ViewOptions& options, const std::string& root) {
+  ImageEntry image;
+  const std::filesystem::path path(request.path);
+  image.path = root.empty() || path.is_absolute() ? request.path : (std::filesystem::path(root) / path).string();
+  image.width = request.width;
+  image.height = request.height;
+  if (request.image) return draw_view(image, *request.image, request.key, options);
+  return draw_view(image, request.key, options);
+}
+
+}  // namespace conclave
