@@ -10,18 +10,18 @@
 namespace conclave {
 namespace {
 
-void train(const RunCommand& command) {
-  const RunOptions options = read_run(command);
+void train(const RunCommand& command, const RunOptions& options, ProcessGroup& ranks) {
   const Method method = options.fusion.method;
   if (needs_teachers(method)) {
     throw Error("fusion.method is " + name_of(method) + ", which needs teachers", command.config,
                 "use conclave distill, or fusion.method=labels (ignore, background)", Exit::kUsage);
   }
-  Trainer trainer(options, {});
-  prepare_run(trainer, options, command);
+  Trainer trainer(options, {}, ranks);
+  if (ranks.writes()) prepare_run(trainer, options, command);
   const auto source = make_empty_source();
   const RunResult result = trainer.run(*source, command.resume);
-  write_run_result(options, {}, trainer.coverage_text(), result);
+  ranks.finish();
+  if (ranks.writes()) write_run_result(options, {}, trainer.coverage_text(), result);
 }
 
 }  // namespace
@@ -40,9 +40,14 @@ void add_train(CLI::App& app, Action& action) {
       "Examples:\n"
       "  conclave train person.yaml\n"
       "  conclave train person.yaml training.lr=1e-3 training.steps=5000 run=runs/person-slow\n"
+      "  conclave train person.yaml --ranks 2                 # two processes that share each batch\n"
       "  conclave train person.yaml --resume");
   auto command = add_run_options(*verb);
-  verb->callback([command, &action] { action = [command] { train(*command); }; });
+  verb->callback([command, &action] {
+    action = [command] {
+      run_in_ranks(*command, [&](const RunOptions& options, ProcessGroup& ranks) { train(*command, options, ranks); });
+    };
+  });
 }
 
 }  // namespace conclave

@@ -18,5 +18,8 @@ void add_models(CLI::App& app, Action& action);
 void add_data(CLI::App& app, Action& action);
 void add_config(CLI::App& app, Action& action);
 void add_doctor(CLI::App& app, Action& action);
+void add_status(CLI::App& app, Action& action);
+void add_store(CLI::App& app, Action& action);
+void add_keys(CLI::App& app, Action& action);
 
 }  // namespace conclave

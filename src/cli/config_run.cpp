@@ -21,6 +21,11 @@ const std::vector<std::pair<std::string, DistillLoss>> kLosses = {{"qfl", Distil
                                                                   {"prob_peaks", DistillLoss::kProbPeaks},
                                                                   {"bce", DistillLoss::kBce}};
 
+const std::vector<std::pair<std::string, StoreMode>> kStoreModes = {{"off", StoreMode::kOff},
+                                                                    {"record", StoreMode::kRecord},
+                                                                    {"replay", StoreMode::kReplay},
+                                                                    {"auto", StoreMode::kAuto}};
+
 template <class E>
 std::string name_in(const std::vector<std::pair<std::string, E>>& names, E wanted) {
   for (const auto& [name, e] : names) {
@@ -77,12 +82,16 @@ void bind_set(ConfigTable& table, DatasetOptions& set) {
 
 void bind_data(ConfigTable& table, RunOptions& o) {
   table.list<DatasetOptions>("train", o.train, "sets to learn from, labelled or not", bind_set);
+  table.value(
+      "views_per_image", o.views_per_image,
+      "so many different views of each image, in turn by epoch, the same in every run: a store can replay them; "
+      "0: fresh ones in every epoch");
   bind_set(table.section("val", "a labelled set that chooses the best weights"), o.val);
   bind_set(table.section("test", "a labelled set for the final figures, looked at once"), o.test);
 }
 
 void bind_training(ConfigTable& table, TrainOptions& t) {
-  table.value("batch", t.batch, "images per step", 1, 65536);
+  table.value("batch", t.batch, "images per step, of all ranks together", 1, 65536);
   table.value("steps", t.schedule.steps, "optimizer steps of the whole training", 1);
   table.value("warmup", t.schedule.warmup, "steps of linear warm-up");
   table.choice("schedule", t.schedule.type, {"cosine", "step", "constant"}, "of the learning rate; cosine falls to 0");
@@ -99,13 +108,19 @@ void bind_training(ConfigTable& table, TrainOptions& t) {
   table.value("bf16", t.bf16, "bfloat16 autocast; twice as fast where the CPU or GPU has it (`conclave doctor`)");
   table.value("channels_last", t.channels_last, "memory format; faster with bf16");
   table.value("device", t.device, "cpu, cuda or cuda:N");
-  table.value("threads", t.threads, "intra-op threads of the student; 0: all cores", 0, 1024);
+  table.value("threads", t.threads, "intra-op threads of the student; 0: all cores, shared by the ranks of this host",
+              0, 1024);
   table.value("loader_threads", t.loader_threads, "threads that read and draw images", 1, 256);
   table.value("window", t.window, "views in flight between sampler and trainer; bounds memory", 1, 1 << 20);
   table.value("eval_every", t.eval_every, "steps between evaluations on data.val; 0: at the end only");
   table.value("eval_batch", t.eval_batch, "images at once in evaluation", 1, 65536);
   table.value("checkpoint_every", t.checkpoint_every, "steps between checkpoints", 1);
   table.value("log_every", t.log_every, "steps between rows of metrics.jsonl", 1);
+  table.value("trace_steps", t.trace_steps,
+              "write where the time of the first so many steps goes to trace/rank-N.json (Chrome's format)", 0,
+              1000000);
+  table.value("norm_eval", t.norm_eval,
+              "normalisation keeps the statistics that it starts with (those of init, say) instead of the batch's");
   table.value("init", t.init, "weights whose backbone and neck the student starts from; none: fresh");
 }
 
@@ -148,19 +163,52 @@ void bind_teacher(ConfigTable& table, TeacherOptions& t) {
   table.value("device", t.engine.device, "cpu, cuda or cuda:N");
 }
 
+void bind_store(ConfigTable& table, StoreOptions& s) {
+  table.choice<StoreMode>("mode", s.mode, kStoreModes,
+                          "record: ask the teachers for everything and keep it; replay: ask nobody; auto: ask for what "
+                          "is not there yet, and keep it");
+  table.value("folder", s.folder, "of its segments; any number of runs and ranks may share it (`conclave store`)");
+}
+
 void bind_service(ConfigTable& table, ServiceOptions& s) {
   table.choice("source", s.source, {"remote", "local"},
                "remote: worker processes over ZeroMQ; local: teachers in the trainer's process");
   table.value("spawn", s.spawn, "start the workers here; false: they come from outside with conclave teach");
   table.value("bind", s.remote.bind, "tcp://host:port (* picks a port), ipc://path");
+  table.choice<bool>("images", s.remote.inline_images, {{"path", false}, {"inline", true}},
+                     "path: workers read the files themselves; inline: leases carry the files' bytes");
+  table.value("lease_mb", s.remote.lease_mb, "images: inline: MiB that the files of one lease may have together", 2,
+              frame_limits::kMessage >> 20);
   table.value("lease_views", s.remote.lease_views, "consecutive views in one lease", 1, frame_limits::kViews);
   table.value("lease_seconds", s.remote.lease_seconds, "a lease not answered by then goes to another worker", 0.1,
               86400);
   table.value("heartbeat_seconds", s.remote.heartbeat_seconds, "both ways; five missed: the peer is taken for dead",
               0.05, 3600);
-  table.value("stall_timeout", s.remote.stall_timeout,
-              "seconds without any worker for a teacher before checkpointing and stopping", 0.1, 1e7);
+  table.value(
+      "stall_timeout", s.remote.stall_timeout,
+      "seconds since its last answer that a teacher without any worker is waited for before checkpointing and stopping",
+      0.1, 1e7);
   table.value("stall_notice", s.remote.stall_notice, "seconds between notices while waiting", 0.1, 1e6);
+  table.value("max_workers", s.remote.max_workers, "at once, of all teachers; further ones are refused", 1, 65536);
+  ConfigTable& keys = table.section("keys", "who the trainer is, and which workers it lets in (docs/security.md)");
+  keys.value("secret", s.remote.keys.secret, "the trainer's .key file, made by conclave keys; empty: no keys are used");
+  keys.value("allow", s.remote.keys.allow, "the workers' .pub files, or folders of them; read again while it runs");
+  bind_store(table.section("store", "what teachers said, kept on disk (src/store/STORE.md)"), s.store);
+  table.value("insecure", s.remote.keys.insecure, "listen to other hosts without keys");
+  table.value("status", s.status,
+              "HOST:PORT where rank 0 shows its state (/metrics for Prometheus, /status as JSON), other ranks at the "
+              "ports behind it; port 0 picks free ones; off: nowhere");
+}
+
+void bind_ranks(ConfigTable& table, RanksOptions& r) {
+  table.value("bf16_gradients", r.bf16_gradients,
+              "sum gradients over the ranks as bfloat16: half the bytes, about three digits");
+  table.value("bucket_mb", r.bucket_mb, "gradients are summed in buckets of so many MiB while backward goes on", 1,
+              4096);
+  table.value("heartbeat_seconds", r.heartbeat_seconds, "each rank shows this often that it lives", 0.05, 3600);
+  table.value("lost_seconds", r.lost_seconds, "a rank silent for so long is taken for dead, and the others leave", 0.2,
+              86400);
+  table.value("start_seconds", r.start_seconds, "so long ranks wait for each other at the start", 1, 86400);
 }
 
 void bind_run(ConfigTable& table, RunOptions& o) {
@@ -174,6 +222,7 @@ void bind_run(ConfigTable& table, RunOptions& o) {
   bind_fusion(table.section("fusion", "who supervises what, and how"), o.fusion);
   table.list<TeacherOptions>("teachers", o.teachers, "the frozen detectors to merge", bind_teacher);
   bind_service(table.section("service", "how teachers are reached"), o.service);
+  bind_ranks(table.section("ranks", "processes that share each batch: --ranks, torchrun or srun"), o.ranks);
 }
 
 // The place of "a.b.0.c", or of the nearest thing above it that was written.
@@ -235,11 +284,18 @@ class CrossChecks {
       if (o_.teachers[i].name.empty()) fail(path, path + ".name is missing");
       names.push_back(o_.teachers[i].name);
       const bool here = o_.service.source == "local" || o_.service.spawn;
+      if (o_.service.store.mode != StoreMode::kOff && o_.teachers[i].weights.empty()) {
+        fail(path, path + ".weights is missing: service.store keeps targets by the hash of their weights");
+        continue;
+      }
       if (here && o_.teachers[i].weights.empty()) {
         fail(path, path + ".weights is missing (only workers from outside, service.spawn: false, bring their own)");
       }
     }
     unique("teachers", names, "teacher");
+    if (o_.service.store.mode != StoreMode::kOff && o_.service.store.folder.empty()) {
+      fail("service.store", "service.store.folder is missing: name the folder that the targets are kept in");
+    }
   }
 
  private:

@@ -3,26 +3,62 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "cli/child_process.h"
 #include "cli/config_run.h"
+#include "cli/rank_processes.h"
+#include "core/error.h"
 #include "core/file.h"
 #include "core/log.h"
 #include "core/stop.h"
+#include "student/device.h"
 #include "student/run_folder.h"
 
 namespace conclave {
+namespace {
+
+// The command line of one rank.
+std::vector<std::string> words_of(const RunCommand& command) {
+  std::vector<std::string> words = {path_of_this_program(), command.verb, command.config};
+  words.insert(words.end(), command.overrides.begin(), command.overrides.end());
+  if (command.resume) words.push_back("--resume");
+  return words;
+}
+
+}  // namespace
 
 std::shared_ptr<RunCommand> add_run_options(CLI::App& verb) {
   auto command = std::make_shared<RunCommand>();
+  command->verb = verb.get_name();
   verb.add_option("config", command->config, "a YAML file")->required();
   verb.add_option("overrides", command->overrides, "key=value, e.g. training.lr=1e-3");
   verb.add_flag("--resume", command->resume, "go on from the newest checkpoint of the run folder");
+  CLI::Option* ranks = verb.add_option(
+      "--ranks", command->ranks, "processes on this host that share each batch; under torchrun or srun leave it out");
+  ranks->check(CLI::Range(1, 1024));
+  verb.add_option("--max-restarts", command->max_restarts, "start all ranks again so often after one died")
+      ->check(CLI::Range(0, 1000000))
+      ->needs(ranks);
   return command;
 }
 
-RunOptions read_run(const RunCommand& command) {
-  log::start();
+void run_in_ranks(RunCommand& command, const RankAction& action) {
+  const World world = command.ranks > 0 ? World() : world_of_this_process();
+  log::start(world.size > 1 ? "rank " + std::to_string(world.rank) : "");
   install_stop_signals();
-  return read_run_options(command.config, command.overrides);
+  follow_launcher();
+  if (world.attempt > 0) command.resume = true;
+  const RunOptions options = read_run_options(command.config, command.overrides);
+  if (command.ranks > 1) {
+    return run_ranks(words_of(command), command.ranks, command.max_restarts,
+                     std::filesystem::path(options.run) / "ranks");
+  }
+  ProcessGroup ranks(world, options.ranks, device_of(options.training.device, world.local_rank));
+  try {
+    action(options, ranks);
+  } catch (const Error& error) {
+    ranks.fail(error.what());
+    throw;
+  }
 }
 
 void prepare_run(const Trainer& trainer, const RunOptions& options, const RunCommand& command) {

@@ -1,26 +1,36 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "ranks/process_group.h"
 #include "student/options.h"
 #include "student/trainer.h"
 
 namespace conclave {
 
-// What train and distill take: CONFIG [key=value …] [--resume].
+// What train and distill take: CONFIG [key=value …] [--resume] [--ranks N [--max-restarts K]].
 struct RunCommand {
+  std::string verb;
   std::string config;
   std::vector<std::string> overrides;
   bool resume = false;
+  int ranks = 0;  // to start on this host; 0: as many as the environment says, this process being one of them
+  int max_restarts = 0;
 };
 
 std::shared_ptr<RunCommand> add_run_options(CLI::App& verb);
 
-// Reads the configuration; starts logging and the stop signals.
-RunOptions read_run(const RunCommand& command);
+// What a verb does, in each rank.
+using RankAction = std::function<void(const RunOptions& options, ProcessGroup& ranks)>;
+
+// Starts logging and the stop signals, reads the configuration and does the action: in this process, alone or as the
+// rank that the environment says it is, or in so many local ranks where --ranks says so. A job that was started again
+// resumes.
+void run_in_ranks(RunCommand& command, const RankAction& action);
 
 // Prints the coverage, makes (or, with resume, checks) the run folder and writes config.yaml and env.json into it.
 void prepare_run(const Trainer& trainer, const RunOptions& options, const RunCommand& command);

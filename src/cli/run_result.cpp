@@ -119,13 +119,14 @@ Json training_json(const RunOptions& options, const RunResult& trained) {
           {"teacher_wait", trained.source.wait_seconds}};
 }
 
+// REQUIRES: at least one view was asked.
 Json wire_json(const RunTeachers& teachers, const SourceStats& stats) {
+  const std::uint64_t asked = stats.views - stats.stored_views;
   Json bytes = Json::object();
   for (std::size_t t = 0; t < stats.bytes_per_teacher.size() && t < teachers.channels.size(); ++t) {
-    bytes[teachers.channels[t].name] =
-        stats.views == 0 ? 0.0 : static_cast<double>(stats.bytes_per_teacher[t]) / static_cast<double>(stats.views);
+    bytes[teachers.channels[t].name] = static_cast<double>(stats.bytes_per_teacher[t]) / static_cast<double>(asked);
   }
-  return {{"views", stats.views}, {"bytes_per_view", bytes}, {"leases_reissued", stats.leases_reissued}};
+  return {{"views", asked}, {"bytes_per_view", bytes}, {"leases_reissued", stats.leases_reissued}};
 }
 
 }  // namespace
@@ -140,7 +141,11 @@ void write_run_result(const RunOptions& options, const RunTeachers& teachers, co
                  {"classes", options.classes},
                  {"coverage", coverage},
                  {"training", training_json(options, trained)}};
-  if (trained.source.views > 0) {
+  if (trained.source.stored_views > 0) {
+    result["stored_views"] = trained.source.stored_views;
+    log::info("{} of {} views came from the store", trained.source.stored_views, trained.source.views);
+  }
+  if (trained.source.views > trained.source.stored_views) {
     result["wire"] = wire_json(teachers, trained.source);
     for (const auto& [name, bytes] : result["wire"]["bytes_per_view"].items()) {
       log::info("teacher {}: {:.0f} bytes per view on the wire", name, bytes.get<double>());

@@ -1,22 +1,17 @@
 #include "cli/worker_processes.h"
 
-#include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <chrono>
-#include <cstring>
-#include <fstream>
 #include <mutex>
 #include <thread>
 
+#include "cli/child_process.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "core/stop.h"
-
-extern char** environ;
+#include "teachers/curve.h"
 
 namespace conclave {
 namespace {
@@ -26,49 +21,18 @@ constexpr std::chrono::seconds kQuick{2};  // a worker that lived no longer died
 
 struct Child {
   std::string teacher;
-  std::vector<std::string> command;
-  std::filesystem::path log;
+  ChildProcess process;
   pid_t pid = -1;  // -1: ended for good
   std::chrono::steady_clock::time_point started = {};
   int quick_deaths = 0;
 };
 
-pid_t start(const Child& child) {
-  std::vector<char*> argv;
-  for (const std::string& word : child.command) argv.push_back(const_cast<char*>(word.c_str()));
-  argv.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, child.log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
-  posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
-  // Its own process group: Ctrl-C goes to the trainer alone, which then stops its workers in order.
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
-  posix_spawnattr_setpgroup(&attributes, 0);
-  pid_t pid = -1;
-  const int failed = posix_spawn(&pid, argv[0], &actions, &attributes, argv.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  posix_spawnattr_destroy(&attributes);
-  if (failed != 0) throw Error(std::string("can't start a worker: ") + std::strerror(failed), child.command[0]);
-  return pid;
-}
-
-std::string own_path() {
-  return std::filesystem::read_symlink("/proc/self/exe").string();
-}
-
-std::string last_lines(const std::filesystem::path& path) {
-  std::ifstream in(path);
-  std::vector<std::string> lines;
-  for (std::string line; std::getline(in, line);) {
-    lines.push_back(line);
-    if (lines.size() > 3) lines.erase(lines.begin());
-  }
-  std::string text;
-  for (const std::string& line : lines) text += "\n    " + line;
-  return text;
+// How a local worker is told its keys: by path, for a command line is there for all to see.
+std::vector<std::string> key_arguments(const TrainerKeys& keys, const std::filesystem::path& folder) {
+  if (keys.secret.empty()) return {};
+  const std::filesystem::path trainer = folder / "trainer.pub";
+  write_public_key(trainer, load_key_pair(keys.secret).public_key);
+  return {"--key", keys.secret, "--trainer-key", trainer.string()};
 }
 
 }  // namespace
@@ -114,7 +78,7 @@ struct WorkerProcesses::State {
   bool restart(Child& child) {
     try {
       child.started = std::chrono::steady_clock::now();
-      child.pid = start(child);
+      child.pid = start(child.process);
       return true;
     } catch (const Error& error) {
       log::error("{}", error.what());
@@ -139,36 +103,38 @@ struct WorkerProcesses::State {
     log::warn("worker {} of teacher {} ended with {}; its log is {}", ended, child.teacher,
               WIFSIGNALED(status) ? "signal " + std::to_string(WTERMSIG(status))
                                   : "code " + std::to_string(WEXITSTATUS(status)),
-              child.log.string());
+              child.process.log.string());
     for (const Child& other : children) {
       if (other.teacher == child.teacher && other.pid >= 0) return;
     }
-    failure = "teacher " + child.teacher + " has no worker left; the last one said:" + last_lines(child.log);
+    failure = "teacher " + child.teacher + " has no worker left; the last one said:" + last_lines(child.process.log);
     request_stop();
   }
 };
 
 WorkerProcesses::WorkerProcesses(const std::vector<TeacherOptions>& teachers, const std::string& address,
-                                 std::filesystem::path folder)
+                                 std::filesystem::path folder, const TrainerKeys& keys)
     : state_(std::make_unique<State>()) {
   std::filesystem::create_directories(folder);
-  const std::string program = own_path();
+  const std::string program = path_of_this_program();
+  const std::vector<std::string> key_words = key_arguments(keys, folder);
   for (const TeacherOptions& teacher : teachers) {
     for (int i = 0; i < teacher.workers; ++i) {
       Child child;
       child.teacher = teacher.name;
-      child.command = {program,     "teach",
-                       "--connect", address,
-                       "--name",    teacher.name,
-                       "--weights", teacher.weights,
-                       "--threads", std::to_string(teacher.engine.threads),
-                       "--device",  teacher.engine.device};
-      if (teacher.engine.bf16) child.command.push_back("--bf16");
-      if (teacher.engine.channels_last) child.command.push_back("--channels-last");
-      child.log = folder / (teacher.name + "-" + std::to_string(i) + ".log");
+      child.process.command = {program,     "teach",
+                               "--connect", address,
+                               "--name",    teacher.name,
+                               "--weights", teacher.weights,
+                               "--threads", std::to_string(teacher.engine.threads),
+                               "--device",  teacher.engine.device};
+      if (teacher.engine.bf16) child.process.command.push_back("--bf16");
+      if (teacher.engine.channels_last) child.process.command.push_back("--channels-last");
+      child.process.command.insert(child.process.command.end(), key_words.begin(), key_words.end());
+      child.process.log = folder / (teacher.name + "-" + std::to_string(i) + ".log");
       child.started = std::chrono::steady_clock::now();
-      child.pid = start(child);
-      log::info("teacher {}: started worker {} (log {})", teacher.name, child.pid, child.log.string());
+      child.pid = start(child.process);
+      log::info("teacher {}: started worker {} (log {})", teacher.name, child.pid, child.process.log.string());
       state_->children.push_back(std::move(child));
     }
   }

@@ -15,9 +15,10 @@ namespace conclave {
 // says why.
 class WorkerProcesses {
  public:
-  // Starts teacher.workers processes per teacher, connected to `address`; logs to folder/NAME-N.log.
-  WorkerProcesses(const std::vector<TeacherOptions>& teachers, const std::string& address,
-                  std::filesystem::path folder);
+  // Starts teacher.workers processes per teacher, connected to `address`; logs to folder/NAME-N.log. Where the trainer
+  // has keys they use its own: its .key file where it lies, and folder/trainer.pub, written here.
+  WorkerProcesses(const std::vector<TeacherOptions>& teachers, const std::string& address, std::filesystem::path folder,
+                  const TrainerKeys& keys);
   ~WorkerProcesses();  // asks them to stop (SIGTERM), waits 10 s, then kills
 
   // Why a teacher lost all its workers; empty while all is well. Thread-safe.

@@ -21,17 +21,36 @@ at::Tensor as_computed(const at::Tensor& head) {
   return head.scalar_type() == at::kDouble ? head : head.to(at::kFloat);
 }
 
+// Collects the terms, then divides them all at once.
 class Terms {
  public:
-  void add(const std::string& name, const at::Tensor& value, double scale) {
-    const at::Tensor weighted = value * scale;
-    losses_.total = losses_.terms.empty() ? weighted : losses_.total + weighted;
-    losses_.terms.push_back({name, weighted});
+  void add(const std::string& name, Quotient quotient, double scale) {
+    entries_.push_back({name, std::move(quotient), scale});
   }
-  Losses take() { return std::move(losses_); }
+
+  Losses take(const JoinCounts& join) {
+    if (join) {
+      std::vector<at::Tensor> counts;
+      for (const Entry& entry : entries_) counts.push_back(entry.quotient.count);
+      join(counts);
+    }
+    Losses losses;
+    for (const auto& [name, quotient, scale] : entries_) {
+      const at::Tensor value = quotient.value();
+      const at::Tensor weighted = (value.dim() > 0 ? value.sum() : value) * scale;
+      losses.total = losses.terms.empty() ? weighted : losses.total + weighted;
+      losses.terms.push_back({name, weighted});
+    }
+    return losses;
+  }
 
  private:
-  Losses losses_;
+  struct Entry {
+    std::string name;
+    Quotient quotient;
+    double scale;
+  };
+  std::vector<Entry> entries_;
 };
 
 void add_label_terms(Terms& terms, const HeadOutputs& student, const GroundTruth& truth, const at::Tensor& mask,
@@ -46,23 +65,24 @@ void add_label_terms(Terms& terms, const HeadOutputs& student, const GroundTruth
 
   const auto box_term = [&](const at::Tensor& head, const at::Tensor& target, const at::Tensor& divisor) {
     const at::Tensor predicted = at_centres(head, truth);
-    return options.per_class ? l1_per_class(predicted, target, weight, divisor, cls, classes).sum()
+    return options.per_class ? l1_per_class(predicted, target, weight, divisor, cls, classes)
                              : l1_joint(predicted, target, weight, divisor);
   };
-  const at::Tensor heat = options.per_class ? focal_per_class(student.heat, truth, mask).sum()
-                                            : focal_joint(student.heat, truth.heat, mask);
-  terms.add("labels/heat", heat, options.label.heat * scale.heat);
+  terms.add(
+      "labels/heat",
+      options.per_class ? focal_per_class(student.heat, truth, mask) : focal_joint(student.heat, truth.heat, mask),
+      options.label.heat * scale.heat);
   terms.add("labels/wh", box_term(student.wh, target_wh, side), options.label.wh * scale.wh);
   terms.add("labels/offset", box_term(student.offset, target_offset, {}), options.label.offset * scale.offset);
 }
 
-at::Tensor distil_heat(const at::Tensor& student, const at::Tensor& teacher, const at::Tensor& mask,
-                       const FusionOptions& options) {
+Quotient distil_heat(const at::Tensor& student, const at::Tensor& teacher, const at::Tensor& mask,
+                     const FusionOptions& options) {
   switch (options.loss) {
     case DistillLoss::kQfl:
-      return quality_focal(student, teacher, mask).sum();
+      return quality_focal(student, teacher, mask);
     case DistillLoss::kBce:
-      return cross_entropy(student, teacher, mask).sum();
+      return cross_entropy(student, teacher, mask);
     case DistillLoss::kRelu:
       return one_sided_relu(student, teacher, mask, effective_floor(options));
     case DistillLoss::kProbPeaks:
@@ -145,9 +165,10 @@ void add_teacher_terms(Terms& terms, const HeadOutputs& student, const BatchTarg
     for (; group != groups.end() && group->first.front() == t; ++group) {
       std::string name;
       for (const std::size_t member : group->first) name += (name.empty() ? "" : "+") + teachers[member].name;
-      const at::Tensor heat = distil_heat(channels_of(student.heat, group->second.classes), joined(group->second.heats),
-                                          joined(group->second.masks), options);
-      terms.add(name + "/heat", heat, options.distill.heat * scale.heat);
+      terms.add(name + "/heat",
+                distil_heat(channels_of(student.heat, group->second.classes), joined(group->second.heats),
+                            joined(group->second.masks), options),
+                options.distill.heat * scale.heat);
     }
     if (voices[t].classes.empty()) continue;
     const at::Tensor share = shares[t].size() == 1 ? shares[t].front() : at::cat(at::broadcast_tensors(shares[t]), 1);
@@ -203,7 +224,7 @@ SparseOptions sparse_options(const FusionOptions& options) {
 }
 
 Losses fuse(const HeadOutputs& student, const BatchTargets& targets, const std::vector<TeacherChannels>& teachers,
-            const FusionOptions& options) {
+            const FusionOptions& options, const JoinCounts& join) {
   require(student.heat.dim() == 4 && student.wh.dim() == 4 && student.offset.sizes() == student.wh.sizes(),
           "the student's heads are not (B,C,H,W), (B,2,H,W), (B,2,H,W)");
   const HeadOutputs heads{as_computed(student.heat), as_computed(student.wh), as_computed(student.offset)};
@@ -214,12 +235,12 @@ Losses fuse(const HeadOutputs& student, const BatchTargets& targets, const std::
             "the mask of labels is not (views, classes)");
     add_label_terms(terms, heads, targets.labels, targets.label_mask.to(heads.heat.options()), options);
   }
-  if (options.method == Method::kKd || options.method == Method::kKdLabels) {
+  if (asks_every_view(options.method)) {
     require(targets.teachers.size() == teachers.size() && targets.teacher_mask.size() == teachers.size(),
             "not one set of targets and one mask per teacher");
     add_teacher_terms(terms, heads, targets, teachers, options);
   }
-  Losses losses = terms.take();
+  Losses losses = terms.take(join);
   require(!losses.terms.empty(), "nothing supervises the student");
   return losses;
 }

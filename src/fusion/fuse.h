@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -65,12 +66,16 @@ struct Losses {
   std::vector<LossTerm> terms;  // labels first, then teachers in the run's order: never arrival order
 };
 
-// The student's loss on one batch. Pure: no state, no randomness. `teachers` names the channels of targets.teachers.
+// Adds up the counts that normalise the terms over all ranks that hold a part of the batch, in place and in one go.
+using JoinCounts = std::function<void(const std::vector<at::Tensor>& counts)>;
+
+// The student's loss on one batch, or with `join` on one rank's part of it: the losses of all parts then add up to the
+// loss of the whole batch. Pure: no state, no randomness. `teachers` names the channels of targets.teachers.
 // Heads may be bfloat16 (autocast): they are converted to float first. The names and number of terms follow from the
 // method and the teachers alone, so that a batch in which nothing is supervised has the same terms, all 0.
 // Throws Error for targets that don't fit the heads or the teachers.
 Losses fuse(const HeadOutputs& student, const BatchTargets& targets, const std::vector<TeacherChannels>& teachers,
-            const FusionOptions& options);
+            const FusionOptions& options, const JoinCounts& join = {});
 
 // (B,C) masks for a batch whose view b comes from set sets[b].
 BatchTargets make_masks(const Coverage& coverage, const std::vector<int>& sets, std::size_t teachers);

@@ -34,10 +34,18 @@ at::Tensor cross_entropy_cells(const at::Tensor& logits, const at::Tensor& p_tea
   return at::binary_cross_entropy_with_logits(logits, p_teacher, {}, {}, at::Reduction::None);
 }
 
+Quotient over_at_least_one(const at::Tensor& sum, const at::Tensor& count) {
+  return {sum, count, Quotient::Divisor::kAtLeastOne};
+}
+
+Quotient over_epsilon_more(const at::Tensor& sum, const at::Tensor& count) {
+  return {sum, count, Quotient::Divisor::kPlusEpsilon};
+}
+
 // Mean over supervised cells and classes.
-at::Tensor masked_mean(const at::Tensor& values, const at::Tensor& mask) {
+Quotient masked_mean(const at::Tensor& values, const at::Tensor& mask) {
   const auto plane = static_cast<double>(values.size(2) * values.size(3));
-  return (values * over_cells(mask)).sum() / (mask.sum() * plane).clamp_min(1);
+  return over_at_least_one((values * over_cells(mask)).sum(), mask.sum() * plane);
 }
 
 // (|d_0| + |d_1|) / side: (N,).
@@ -48,15 +56,19 @@ at::Tensor l1_per_object(const at::Tensor& predicted, const at::Tensor& target, 
 
 }  // namespace
 
-at::Tensor focal_per_class(const at::Tensor& logits, const GroundTruth& truth, const at::Tensor& mask) {
+at::Tensor Quotient::value() const {
+  return sum / (divisor == Divisor::kAtLeastOne ? count.clamp_min(1) : count + kEpsilon);
+}
+
+Quotient focal_per_class(const at::Tensor& logits, const GroundTruth& truth, const at::Tensor& mask) {
   const at::Tensor heat = truth.heat.to(logits.options());
   const at::Tensor centres = heat == 1;
   const at::Tensor cell_mask = over_cells(mask);
   const at::Tensor count = sum_per_class(centres.to(mask.scalar_type()) * cell_mask);
-  return sum_per_class(focal_cells(logits, heat, centres) * cell_mask) / count.clamp_min(1);
+  return over_at_least_one(sum_per_class(focal_cells(logits, heat, centres) * cell_mask), count);
 }
 
-at::Tensor focal_joint(const at::Tensor& logits, const at::Tensor& heat, const at::Tensor& mask) {
+Quotient focal_joint(const at::Tensor& logits, const at::Tensor& heat, const at::Tensor& mask) {
   const at::Tensor target = heat.to(logits.options());
   const at::Tensor centres = target == 1;
   at::Tensor cells = focal_cells(logits, target, centres);
@@ -65,7 +77,7 @@ at::Tensor focal_joint(const at::Tensor& logits, const at::Tensor& heat, const a
     cells = cells * over_cells(mask);
     count = count * over_cells(mask);
   }
-  return cells.sum() / count.sum().clamp_min(1);
+  return over_at_least_one(cells.sum(), count.sum());
 }
 
 at::Tensor at_centres(const at::Tensor& head, const GroundTruth& truth) {
@@ -77,53 +89,54 @@ at::Tensor supervised_objects(const GroundTruth& truth, const at::Tensor& mask, 
   return mask.flatten().index_select(0, (view * mask.size(1) + truth.cls).to(mask.device()));
 }
 
-at::Tensor l1_per_class(const at::Tensor& predicted, const at::Tensor& target, const at::Tensor& weight,
-                        const at::Tensor& side, const at::Tensor& cls, std::int64_t classes) {
+Quotient l1_per_class(const at::Tensor& predicted, const at::Tensor& target, const at::Tensor& weight,
+                      const at::Tensor& side, const at::Tensor& cls, std::int64_t classes) {
   // (C,N): summed as a dense product, so that the order of additions is fixed on every device.
   const at::Tensor member = (at::arange(classes, cls.options()).unsqueeze(1) == cls).to(weight.scalar_type()) * weight;
   const at::Tensor sums = (member * l1_per_object(predicted, target, side)).sum(1);
-  return sums / member.sum(1).clamp_min(1);
+  return over_at_least_one(sums, member.sum(1));
 }
 
-at::Tensor l1_joint(const at::Tensor& predicted, const at::Tensor& target, const at::Tensor& weight,
-                    const at::Tensor& side) {
-  return (weight * l1_per_object(predicted, target, side)).sum() / (2 * weight.sum() + kEpsilon);
+Quotient l1_joint(const at::Tensor& predicted, const at::Tensor& target, const at::Tensor& weight,
+                  const at::Tensor& side) {
+  return over_epsilon_more((weight * l1_per_object(predicted, target, side)).sum(), 2 * weight.sum());
 }
 
 at::Tensor peak_mass(const at::Tensor& p_teacher, const at::Tensor& mask) {
   const at::Tensor peaks = keep_peaks(p_teacher);
   const at::Tensor counted = at::where(peaks > kPeakThreshold, peaks, at::zeros({}, peaks.options()));
-  return sum_per_class(counted * over_cells(mask)).clamp_min(1);
+  return sum_per_class(counted * over_cells(mask));
 }
 
-at::Tensor quality_focal(const at::Tensor& logits, const at::Tensor& teacher, const at::Tensor& mask) {
+Quotient quality_focal(const at::Tensor& logits, const at::Tensor& teacher, const at::Tensor& mask) {
   const at::Tensor p_teacher = at::sigmoid(teacher);
   const at::Tensor cells =
       (at::sigmoid(logits) - p_teacher).square() * cross_entropy_cells(logits, p_teacher) * over_cells(mask);
-  return sum_per_class(cells) / peak_mass(p_teacher, mask);
+  return over_at_least_one(sum_per_class(cells), peak_mass(p_teacher, mask));
 }
 
-at::Tensor cross_entropy(const at::Tensor& logits, const at::Tensor& teacher, const at::Tensor& mask) {
+Quotient cross_entropy(const at::Tensor& logits, const at::Tensor& teacher, const at::Tensor& mask) {
   const at::Tensor p_teacher = at::sigmoid(teacher);
-  return sum_per_class(cross_entropy_cells(logits, p_teacher) * over_cells(mask)) / peak_mass(p_teacher, mask);
+  return over_at_least_one(sum_per_class(cross_entropy_cells(logits, p_teacher) * over_cells(mask)),
+                           peak_mass(p_teacher, mask));
 }
 
-at::Tensor one_sided_relu(const at::Tensor& logits, const at::Tensor& teacher, const at::Tensor& mask, double floor) {
+Quotient one_sided_relu(const at::Tensor& logits, const at::Tensor& teacher, const at::Tensor& mask, double floor) {
   const double zero = std::log(floor) - std::log1p(-floor);
   const at::Tensor target = at::relu(teacher - zero);
   const at::Tensor student = logits - zero;
   return masked_mean((at::where(target > 0, student, at::relu(student)) - target).square(), mask);
 }
 
-at::Tensor mean_squared_error(const at::Tensor& p_student, const at::Tensor& p_teacher, const at::Tensor& mask) {
+Quotient mean_squared_error(const at::Tensor& p_student, const at::Tensor& p_teacher, const at::Tensor& mask) {
   return masked_mean((p_student - p_teacher).square(), mask);
 }
 
-at::Tensor weighted_l1(const at::Tensor& student, const at::Tensor& teacher, const at::Tensor& weight,
-                       const at::Tensor& side) {
+Quotient weighted_l1(const at::Tensor& student, const at::Tensor& teacher, const at::Tensor& weight,
+                     const at::Tensor& side) {
   const at::Tensor distance = (student - teacher).abs().sum(1, /*keepdim=*/true);
   const at::Tensor scaled = side.defined() ? weight / side : weight;
-  return (scaled * distance).sum() / (weight.sum() + kEpsilon);
+  return over_epsilon_more((scaled * distance).sum(), weight.sum());
 }
 
 at::Tensor mean_side(const at::Tensor& wh, std::int64_t dim) {

@@ -10,16 +10,29 @@
 // supervised cells.
 namespace conclave {
 
+// A sum over the batch and what divides it. The divisor follows from the targets alone and carries no graph. Where
+// ranks hold parts of one batch, `count` is summed over them before it divides: their values then add up to the whole
+// batch's.
+struct Quotient {
+  enum class Divisor { kAtLeastOne, kPlusEpsilon };  // max(1, count); count + 1e-4
+
+  at::Tensor sum;    // scalar, or one per class (C,)
+  at::Tensor count;  // of the same shape; nobody else's storage
+  Divisor divisor;
+
+  at::Tensor value() const;
+};
+
 // ---- Labels -------------------------------------------------------------------------------------------------------
 
 // Focal loss of CenterNet (Zhou et al. 2019, eq. 1), alpha = 2, beta = 4, from logits, per class: (C,).
 //   class c = -sum over cells of  heat == 1: (1-p)^2 log p;  else: (1-heat)^4 p^2 log(1-p),  divided by max(1, n_c)
 // with n_c the centres of class c in the batch.
-at::Tensor focal_per_class(const at::Tensor& logits, const GroundTruth& truth, const at::Tensor& mask);
+Quotient focal_per_class(const at::Tensor& logits, const GroundTruth& truth, const at::Tensor& mask);
 
 // The same sum over all classes divided by the number of all centres (not normalised when there are none); matches
 // centerX. An undefined mask means that everything is supervised.
-at::Tensor focal_joint(const at::Tensor& logits, const at::Tensor& heat, const at::Tensor& mask = {});
+Quotient focal_joint(const at::Tensor& logits, const at::Tensor& heat, const at::Tensor& mask = {});
 
 // The head's values at the objects' centres: (N,2).
 at::Tensor at_centres(const at::Tensor& head, const GroundTruth& truth);
@@ -30,43 +43,43 @@ at::Tensor supervised_objects(const GroundTruth& truth, const at::Tensor& mask, 
 // L1 at the centres (Zhou et al. 2019, eq. 2 and 3), per class: (C,). predicted, target (N,2); weight (N,): supervised
 // (1 or 0); side (N,) or undefined: what the error is divided by.
 //   class c = sum over its objects of (|d_0| + |d_1|) / side, divided by max(1, its objects)
-at::Tensor l1_per_class(const at::Tensor& predicted, const at::Tensor& target, const at::Tensor& weight,
-                        const at::Tensor& side, const at::Tensor& cls, std::int64_t classes);
+Quotient l1_per_class(const at::Tensor& predicted, const at::Tensor& target, const at::Tensor& weight,
+                      const at::Tensor& side, const at::Tensor& cls, std::int64_t classes);
 
 // The sum over all objects divided by 2 N + 1e-4, N the supervised objects; matches centerX (whose division by the side
 // sums over boxes by mistake and is not copied).
-at::Tensor l1_joint(const at::Tensor& predicted, const at::Tensor& target, const at::Tensor& weight,
-                    const at::Tensor& side);
+Quotient l1_joint(const at::Tensor& predicted, const at::Tensor& target, const at::Tensor& weight,
+                  const at::Tensor& side);
 
 // ---- Distillation: heat. Student and teacher (B,C,H,W); a teacher's logit may be -inf (probability 0)
 // -----------------
 
-// Σ p_t over the teacher's 3x3 peaks above 0.1, at least 1, per class: (C,). How much object there is, softly counted.
+// Σ p_t over the teacher's 3x3 peaks above 0.1, per class: (C,). How much object there is, softly counted.
 at::Tensor peak_mass(const at::Tensor& p_teacher, const at::Tensor& mask);
 
 // Quality focal loss (Li et al. 2020, Generalized Focal Loss, eq. 4, beta = 2) against the teacher's probability:
-//   class c = Σ |p_t - p_S|^2 BCE(z_S, p_t) / peak_mass;  (C,).
+//   class c = Σ |p_t - p_S|^2 BCE(z_S, p_t) / max(1, peak_mass);  (C,).
 // The gradient flows through the modulating factor too, as in the paper's reference implementation.
-at::Tensor quality_focal(const at::Tensor& logits, const at::Tensor& teacher, const at::Tensor& mask);
+Quotient quality_focal(const at::Tensor& logits, const at::Tensor& teacher, const at::Tensor& mask);
 
-// Binary cross-entropy against the teacher's probability: class c = Σ BCE(z_S, p_t) / peak_mass;  (C,).
-at::Tensor cross_entropy(const at::Tensor& logits, const at::Tensor& teacher, const at::Tensor& mask);
+// Binary cross-entropy against the teacher's probability: class c = Σ BCE(z_S, p_t) / max(1, peak_mass);  (C,).
+Quotient cross_entropy(const at::Tensor& logits, const at::Tensor& teacher, const at::Tensor& mask);
 
 // The published ReLU loss made one-sided, so that it can learn. With z_0 the logit of `floor` (0.5: z_0 = 0):
 //   mean over supervised cells and classes of  z_t > z_0: (z_S - z_t)^2;  else: relu(z_S - z_0)^2.
 // A ReLU on the student's side as well gives no gradient wherever z_S < z_0, which is everywhere in a fresh student.
-at::Tensor one_sided_relu(const at::Tensor& logits, const at::Tensor& teacher, const at::Tensor& mask, double floor);
+Quotient one_sided_relu(const at::Tensor& logits, const at::Tensor& teacher, const at::Tensor& mask, double floor);
 
 // Mean over supervised cells and classes of (p_S - p_t)^2; both are probabilities here. Matches centerX.
-at::Tensor mean_squared_error(const at::Tensor& p_student, const at::Tensor& p_teacher, const at::Tensor& mask);
+Quotient mean_squared_error(const at::Tensor& p_student, const at::Tensor& p_teacher, const at::Tensor& mask);
 
 // ---- Distillation: wh and offset
 // --------------------------------------------------------------------------------------
 
 // Σ w (|d_0| + |d_1|) / side / (Σ w + 1e-4). student, teacher (B,2,H,W), weight (B,1,H,W), side (B,1,H,W) or undefined.
 // Matches centerX.
-at::Tensor weighted_l1(const at::Tensor& student, const at::Tensor& teacher, const at::Tensor& weight,
-                       const at::Tensor& side);
+Quotient weighted_l1(const at::Tensor& student, const at::Tensor& teacher, const at::Tensor& weight,
+                     const at::Tensor& side);
 
 // Mean side (w + h) / 2 of the boxes in wh (…,2,…: dimension `dim`), cells, floored at one cell; `dim` is kept as 1.
 at::Tensor mean_side(const at::Tensor& wh, std::int64_t dim);

@@ -42,13 +42,13 @@ class DeconvNeck : public Neck {
 
 DeconvStage::DeconvStage(int in, int out, int lateral_channels) {
   conv_ = register_module("conv", nn::Conv2d(nn::Conv2dOptions(in, out, 3).padding(1)));
-  bn_ = register_module("bn", nn::BatchNorm2d(out));
+  bn_ = register_module("bn", Norm2d(out));
   const auto doubling = nn::ConvTranspose2dOptions(out, out, 4).stride(2).padding(1).bias(false);
   up_ = register_module("up", nn::ConvTranspose2d(doubling));
-  up_bn_ = register_module("up_bn", nn::BatchNorm2d(out));
+  up_bn_ = register_module("up_bn", Norm2d(out));
   if (lateral_channels > 0) {
     lateral_ = register_module("lateral", nn::Conv2d(nn::Conv2dOptions(lateral_channels, out, 1).bias(false)));
-    lateral_bn_ = register_module("lateral_bn", nn::BatchNorm2d(out));
+    lateral_bn_ = register_module("lateral_bn", Norm2d(out));
   }
 }
 

@@ -1,12 +1,12 @@
 #pragma once
 
-#include <torch/nn/modules/batchnorm.h>
 #include <torch/nn/modules/conv.h>
 
 #include <array>
 #include <memory>
 
 #include "models/neck.h"
+#include "models/norm.h"
 
 namespace conclave {
 
@@ -25,7 +25,7 @@ class DeconvStage : public torch::nn::Module {
  private:
   torch::nn::Conv2d conv_ = nullptr, lateral_ = nullptr;
   torch::nn::ConvTranspose2d up_ = nullptr;
-  torch::nn::BatchNorm2d bn_ = nullptr, up_bn_ = nullptr, lateral_bn_ = nullptr;
+  Norm2d bn_ = nullptr, up_bn_ = nullptr, lateral_bn_ = nullptr;
 };
 
 // Three stages, "stages.0" to "stages.2". With `skip`, each takes the backbone's map of its output's stride as lateral.

@@ -1,6 +1,5 @@
 #include "models/initial_values.h"
 
-#include <torch/nn/modules/batchnorm.h>
 #include <torch/nn/modules/conv.h>
 #include <torch/utils.h>
 
@@ -9,6 +8,7 @@
 #include "core/random.h"
 #include "models/deconv_neck.h"
 #include "models/heads.h"
+#include "models/norm.h"
 
 namespace conclave {
 namespace {
@@ -46,7 +46,7 @@ void set_initial_values(torch::nn::Module& detector, std::uint64_t seed) {
       if (name == "heat.2") conv->bias.fill_(kHeatBias);
     } else if (auto* up = item.value()->as<torch::nn::ConvTranspose2d>()) {
       bilinear_(up->weight);
-    } else if (auto* norm = item.value()->as<torch::nn::BatchNorm2d>()) {
+    } else if (auto* norm = item.value()->as<Norm2d>()) {
       norm->reset_parameters();
       norm->reset_running_stats();
     }

@@ -1,11 +1,12 @@
 #include "models/resnet.h"
 
 #include <ATen/ATen.h>
-#include <torch/nn/modules/batchnorm.h>
 #include <torch/nn/modules/container/sequential.h>
 #include <torch/nn/modules/conv.h>
 
 #include <array>
+
+#include "models/norm.h"
 
 namespace conclave {
 namespace {
@@ -31,7 +32,7 @@ class Block : public nn::Module {
   // The shortcut is a projection where the shape changes.
   void add_shortcut(int in, int out, int stride) {
     if (stride == 1 && in == out) return;
-    downsample_ = register_module("downsample", nn::Sequential(convolution(in, out, 1, stride), nn::BatchNorm2d(out)));
+    downsample_ = register_module("downsample", nn::Sequential(convolution(in, out, 1, stride), Norm2d(out)));
   }
 
  private:
@@ -44,9 +45,9 @@ class BasicBlock : public Block {
 
   BasicBlock(int in, int channels, int stride) {
     conv1_ = register_module("conv1", convolution(in, channels, 3, stride));
-    bn1_ = register_module("bn1", nn::BatchNorm2d(channels));
+    bn1_ = register_module("bn1", Norm2d(channels));
     conv2_ = register_module("conv2", convolution(channels, channels, 3, 1));
-    bn2_ = register_module("bn2", nn::BatchNorm2d(channels));
+    bn2_ = register_module("bn2", Norm2d(channels));
     add_shortcut(in, channels, stride);
   }
 
@@ -58,7 +59,7 @@ class BasicBlock : public Block {
 
  private:
   nn::Conv2d conv1_ = nullptr, conv2_ = nullptr;
-  nn::BatchNorm2d bn1_ = nullptr, bn2_ = nullptr;
+  Norm2d bn1_ = nullptr, bn2_ = nullptr;
 };
 
 class Bottleneck : public Block {
@@ -68,11 +69,11 @@ class Bottleneck : public Block {
   Bottleneck(int in, int channels, int stride) {
     const int out = channels * kExpansion;
     conv1_ = register_module("conv1", convolution(in, channels, 1, 1));
-    bn1_ = register_module("bn1", nn::BatchNorm2d(channels));
+    bn1_ = register_module("bn1", Norm2d(channels));
     conv2_ = register_module("conv2", convolution(channels, channels, 3, stride));
-    bn2_ = register_module("bn2", nn::BatchNorm2d(channels));
+    bn2_ = register_module("bn2", Norm2d(channels));
     conv3_ = register_module("conv3", convolution(channels, out, 1, 1));
-    bn3_ = register_module("bn3", nn::BatchNorm2d(out));
+    bn3_ = register_module("bn3", Norm2d(out));
     add_shortcut(in, out, stride);
   }
 
@@ -85,7 +86,7 @@ class Bottleneck : public Block {
 
  private:
   nn::Conv2d conv1_ = nullptr, conv2_ = nullptr, conv3_ = nullptr;
-  nn::BatchNorm2d bn1_ = nullptr, bn2_ = nullptr, bn3_ = nullptr;
+  Norm2d bn1_ = nullptr, bn2_ = nullptr, bn3_ = nullptr;
 };
 
 template <class BlockType>
@@ -93,7 +94,7 @@ class ResNet : public Backbone {
  public:
   ResNet(int width, const std::array<int, 4>& blocks) {
     conv1_ = register_module("conv1", convolution(3, width, 7, 2));
-    bn1_ = register_module("bn1", nn::BatchNorm2d(width));
+    bn1_ = register_module("bn1", Norm2d(width));
     int in = width;
     for (int stage = 0; stage < 4; ++stage) {
       const int channels = width << stage;
@@ -122,7 +123,7 @@ class ResNet : public Backbone {
 
  private:
   nn::Conv2d conv1_ = nullptr;
-  nn::BatchNorm2d bn1_ = nullptr;
+  Norm2d bn1_ = nullptr;
   std::array<nn::Sequential, 4> layers_ = {nullptr, nullptr, nullptr, nullptr};
   std::vector<Features> outputs_;
 };

@@ -11,7 +11,7 @@
 
 namespace conclave {
 
-at::Device device_of(const std::string& text) {
+at::Device device_of(const std::string& text, int local_rank) {
   const bool numbered = text.starts_with("cuda:") && text.size() > 5 && text.size() < 9 &&
                         std::all_of(text.begin() + 5, text.end(), [](char c) { return c >= '0' && c <= '9'; });
   if (text != "cpu" && text != "cuda" && !numbered) {
@@ -19,10 +19,11 @@ at::Device device_of(const std::string& text) {
   }
   if (text == "cpu") return at::Device(at::kCPU);
   const std::size_t count = torch::cuda::is_available() ? torch::cuda::device_count() : 0;
-  const int index = numbered ? std::stoi(text.substr(5)) : 0;
+  const int index = numbered ? std::stoi(text.substr(5)) : local_rank;
   if (static_cast<std::size_t>(index) >= count) {
-    throw Error("there is no device '" + text + "': " + std::to_string(count) + " CUDA devices are seen",
-                "training.device", "use cpu, or a build and machine with CUDA (conclave doctor)", Exit::kUsage);
+    throw Error(
+        "there is no device 'cuda:" + std::to_string(index) + "': " + std::to_string(count) + " CUDA devices are seen",
+        "training.device", "use cpu, or a build and machine with CUDA (conclave doctor)", Exit::kUsage);
   }
   return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(index));
 }
@@ -36,8 +37,9 @@ void place(torch::nn::Module& model, at::Device device, bool channels_last) {
   }
 }
 
-int use_threads(int threads) {
-  const int count = threads > 0 ? threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+int use_threads(int threads, int local_ranks) {
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  const int count = threads > 0 ? threads : std::max(1, cores / std::max(1, local_ranks));
   // ATen copies the process-wide setting into a thread on its first use there; asking first gets that over with.
   at::get_num_threads();
   at::set_num_threads(count);

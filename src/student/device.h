@@ -7,15 +7,16 @@
 
 namespace conclave {
 
-// "cpu", "cuda" or "cuda:N". Throws Error (Exit::kUsage) for another text or a device that is not there.
-at::Device device_of(const std::string& text);
+// "cpu", "cuda" (the `local_rank`-th) or "cuda:N". Throws Error (Exit::kUsage) for another text or a device that is not
+// there.
+at::Device device_of(const std::string& text, int local_rank = 0);
 
 // Moves a model; kernels become channels-last when asked. Before an optimizer is made: its tensors follow the layout.
 void place(torch::nn::Module& model, at::Device device, bool channels_last);
 
-// Sets the intra-op threads of the calling thread (0: all cores) so that no other thread's setting replaces it later.
-// Returns how many.
-int use_threads(int threads);
+// Sets the intra-op threads of the calling thread (0: its share of the cores, with so many ranks on this host) so that
+// no other thread's setting replaces it later. Returns how many.
+int use_threads(int threads, int local_ranks = 1);
 
 // Makes CUDA choose deterministic algorithms; on a CPU they are without help.
 void use_deterministic_algorithms(at::Device device);

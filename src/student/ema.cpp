@@ -34,6 +34,12 @@ void Ema::update(std::int64_t step) {
   for (std::size_t i = 0; i < counter_.size(); ++i) counter_[i].copy_(counter_source_[i]);
 }
 
+std::vector<at::Tensor> Ema::tensors() const {
+  std::vector<at::Tensor> all = average_;
+  all.insert(all.end(), counter_.begin(), counter_.end());
+  return all;
+}
+
 TensorMap Ema::state() const {
   TensorMap state;
   for (std::size_t i = 0; i < names_.size(); ++i) {

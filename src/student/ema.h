@@ -17,7 +17,8 @@ class Ema {
   // Call after optimizer step `step` (0-based).
   void update(std::int64_t step);
 
-  TensorMap state() const;  // by the model's names; CPU, contiguous, copies
+  std::vector<at::Tensor> tensors() const;  // its own, shared
+  TensorMap state() const;                  // by the model's names; CPU, contiguous, copies
   // Throws Error (where) for a missing, unexpected or mis-shaped tensor.
   void load_state(const TensorMap& state, const std::string& where);
 

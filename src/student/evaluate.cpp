@@ -1,7 +1,10 @@
 #include "student/evaluate.h"
 
 #include <algorithm>
+#include <cstring>
 #include <nlohmann/json.hpp>
+#include <string_view>
+#include <type_traits>
 
 #include "core/error.h"
 #include "core/stop.h"
@@ -36,22 +39,68 @@ HeadOutputs run(Detector& model, const std::vector<View>& views, at::Device devi
   return {plain(heads.heat), plain(heads.wh), plain(heads.offset)};
 }
 
+// Values as bytes; ranks run on machines of one kind.
+template <class T>
+void append(std::string& bytes, const T& value) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
+}
+
+template <class T>
+T take_from(std::string_view& bytes) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  T value;
+  std::memcpy(&value, bytes.data(), sizeof value);
+  bytes.remove_prefix(sizeof value);
+  return value;
+}
+
+// On rank 0: the detections of every rank, one after the other.
+std::vector<std::vector<Detection>> joined(std::vector<std::vector<Detection>> own, ProcessGroup& ranks) {
+  if (ranks.size() == 1) return own;
+  std::string bytes;
+  for (const std::vector<Detection>& image : own) {
+    append(bytes, image.size());
+    for (const Detection& detection : image) append(bytes, detection);
+  }
+  std::vector<std::vector<Detection>> all;
+  for (const std::string& part : ranks.gather(bytes)) {
+    for (std::string_view rest = part; !rest.empty();) {
+      std::vector<Detection>& image = all.emplace_back(take_from<std::size_t>(rest));
+      for (Detection& detection : image) detection = take_from<Detection>(rest);
+    }
+  }
+  return all;
+}
+
+// Rank 0's result, on every rank.
+ApResult shared(const ApResult& result, ProcessGroup& ranks) {
+  std::string bytes;
+  append(bytes, result.all);
+  for (const ApSummary& own : result.per_class) append(bytes, own);
+  const std::string everywhere = ranks.broadcast(bytes);
+  std::string_view rest = everywhere;
+  ApResult same;
+  same.all = take_from<ApSummary>(rest);
+  while (!rest.empty()) same.per_class.push_back(take_from<ApSummary>(rest));
+  return same;
+}
+
 }  // namespace
 
 std::vector<std::vector<Detection>> detect(Detector& model, const Dataset& dataset, const ViewOptions& views,
-                                           const EvaluateOptions& options) {
+                                           const EvaluateOptions& options, ImageRange range) {
   const at::NoGradGuard no_grad;
   const at::Device device = device_of(options.device);
   place(model, device, options.channels_last);
   const EvalMode eval_mode(model);
   const std::vector<Dataset> sets = {dataset};
   Loader loader(sets, views, std::max(1, options.loader_threads));
-  const std::size_t images = dataset.images.size();
+  const std::size_t images = std::min(dataset.images.size(), range.end);
   const std::size_t batch = static_cast<std::size_t>(std::max(1, options.batch));
   std::vector<std::vector<Detection>> detections;
-  detections.reserve(images);
-  std::size_t asked = 0;
-  for (std::size_t first = 0; first < images; first += batch) {
+  std::size_t asked = range.first;
+  for (std::size_t first = range.first; first < images; first += batch) {
     if (stop_requested()) throw Error("interrupted while evaluating", dataset.name, {}, Exit::kInterrupted);
     for (const std::size_t ahead = std::min(images, first + 2 * batch); asked < ahead; ++asked) {
       loader.ask({0, static_cast<std::uint32_t>(asked), kPlainView});
@@ -74,8 +123,19 @@ std::vector<std::vector<Detection>> detect(Detector& model, const Dataset& datas
 }
 
 ApResult evaluate_detector(Detector& model, const Dataset& dataset, const ViewOptions& views,
-                           const EvaluateOptions& options) {
-  return coco_ap(dataset, detect(model, dataset, views, options), dataset.labelled);
+                           const EvaluateOptions& options, ProcessGroup& ranks) {
+  const std::size_t images = dataset.images.size();
+  const auto border = [&](int rank) {
+    return images * static_cast<std::size_t>(rank) / static_cast<std::size_t>(ranks.size());
+  };
+  std::vector<std::vector<Detection>> own;
+  ranks.together([&] {
+    own = detect(model, dataset, views, options, {border(ranks.rank()), border(ranks.rank() + 1)});
+  });
+  const std::vector<std::vector<Detection>> all = joined(std::move(own), ranks);
+  ApResult result;
+  if (ranks.writes()) result = coco_ap(dataset, all, dataset.labelled);
+  return shared(result, ranks);
 }
 
 nlohmann::ordered_json ap_json(const ApSummary& summary) {

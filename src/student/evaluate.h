@@ -1,5 +1,6 @@
 #pragma once
 
+#include <limits>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "datasets/coco_ap.h"
 #include "datasets/view.h"
 #include "models/decode.h"
+#include "ranks/process_group.h"
 
 namespace conclave {
 
@@ -20,15 +22,21 @@ struct EvaluateOptions {
   DecodeOptions decode;
 };
 
-// Detections on the plain views of every image, boxes in pixels of the original image, clipped to it. Moves the model
+// Images [first, end) of a set.
+struct ImageRange {
+  std::size_t first = 0, end = std::numeric_limits<std::size_t>::max();
+};
+
+// Detections on the plain views of these images, boxes in pixels of the original image, clipped to it. Moves the model
 // to the device and leaves it there, in the mode (training or not) that it was in. Throws Error: an image can't be
 // read; Exit::kInterrupted when stop_requested().
 std::vector<std::vector<Detection>> detect(Detector& model, const Dataset& dataset, const ViewOptions& views,
-                                           const EvaluateOptions& options);
+                                           const EvaluateOptions& options, ImageRange range = {});
 
-// COCO AP over the classes that the set labels. REQUIRES: the model's classes are the set's.
+// COCO AP over the classes that the set labels. Each rank looks at its share of the images, rank 0 scores all
+// detections as one process would; every rank gets the result. REQUIRES: the model's classes are the set's.
 ApResult evaluate_detector(Detector& model, const Dataset& dataset, const ViewOptions& views,
-                           const EvaluateOptions& options);
+                           const EvaluateOptions& options, ProcessGroup& ranks);
 
 // {"ap", "ap50", "ap75", "ap_small", ..., "ar_large"}, in [0,1], -1 without ground truth.
 nlohmann::ordered_json ap_json(const ApSummary& summary);

@@ -55,9 +55,6 @@ class AdamW final : public Optimizer {
     }
   }
 
- private:
-  static constexpr double kEps = 1e-8;
-
   TensorMap tensors() const override {
     TensorMap map;
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
@@ -67,6 +64,9 @@ class AdamW final : public Optimizer {
     }
     return map;
   }
+
+ private:
+  static constexpr double kEps = 1e-8;
 
   OptimizerOptions options_;
   std::vector<at::Tensor> mean_, square_, steps_;  // per parameter
@@ -97,13 +97,13 @@ class Sgd final : public Optimizer {
     }
   }
 
- private:
   TensorMap tensors() const override {
     TensorMap map;
     for (std::size_t i = 0; i < parameters_.size(); ++i) map["momentum/" + parameters_[i].name] = momentum_[i];
     return map;
   }
 
+ private:
   OptimizerOptions options_;
   std::vector<at::Tensor> momentum_;  // per parameter
 };

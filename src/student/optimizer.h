@@ -32,6 +32,8 @@ class Optimizer {
   void zero_grad();  // gradients become undefined
   virtual void step(double lr) = 0;
 
+  // Its own tensors, shared, by the names of state().
+  virtual TensorMap tensors() const = 0;
   // What a checkpoint needs: "exp_avg/NAME", "momentum/NAME", ... CPU, contiguous, copies.
   TensorMap state() const;
   // Throws Error (where) naming the first tensor that is missing, unexpected or of another shape.
@@ -41,8 +43,6 @@ class Optimizer {
 
  protected:
   explicit Optimizer(std::vector<NamedParameter> parameters) : parameters_(std::move(parameters)) {}
-  // The optimizer's own tensors, shared.
-  virtual TensorMap tensors() const = 0;
 
   std::vector<NamedParameter> parameters_;
 };

@@ -7,6 +7,8 @@
 #include "datasets/view.h"
 #include "fusion/fuse.h"
 #include "models/spec.h"
+#include "ranks/options.h"
+#include "store/store_options.h"
 #include "teachers/engine.h"
 #include "teachers/remote_source.h"
 
@@ -29,20 +31,22 @@ struct ScheduleOptions {
 };
 
 struct TrainOptions {
-  int batch = 8;
+  int batch = 8;  // views per step, of all ranks together
   OptimizerOptions optimizer;
   ScheduleOptions schedule;
   double ema = 0.0;            // decay of the averaged weights per step (0.998, say); 0: off
   bool bf16 = true;            // bfloat16 autocast
   bool channels_last = true;   // memory format
   std::string device = "cpu";  // cpu, cuda or cuda:N
-  int threads = 0;             // intra-op threads of the student; 0: all cores
+  int threads = 0;             // intra-op threads of the student; 0: all cores, shared by the ranks of this host
   int loader_threads = 1;
-  int window = 64;     // views in flight
+  int window = 64;     // views in flight, of all ranks together
   int eval_every = 0;  // steps between evaluations on the validation set; 0: at the end only
   int eval_batch = 16;
   int checkpoint_every = 200;  // steps
   int log_every = 20;          // steps
+  int trace_steps = 0;         // of this process: where their time goes, as a Chrome trace
+  bool norm_eval = false;      // normalisation trains with the statistics it starts with (frozen)
   std::string init;            // weights to start from (the backbone and neck of another detector); empty: fresh
 };
 
@@ -62,6 +66,9 @@ struct ServiceOptions {
   std::string source = "remote";  // remote: worker processes over ZeroMQ; local: teachers in the trainer's process
   bool spawn = true;              // start the teachers' local workers; false: they come from outside
   RemoteOptions remote;
+  StoreOptions store;  // of what the teachers say
+  std::string status =
+      "127.0.0.1:0";  // where a rank shows its state over HTTP, each at a port of its own; off: nowhere
 };
 
 // A whole run, as train and distill read it.
@@ -72,11 +79,13 @@ struct RunOptions {
   ModelSpec model;  // architecture, input size, normalisation; classes are filled in
   ViewOptions views;
   std::vector<DatasetOptions> train;  // sets to learn from
+  int views_per_image = 0;            // views of an image, in turn by epoch; 0: fresh ones each time
   DatasetOptions val, test;           // fully labelled; name empty: none
   TrainOptions training;
   FusionOptions fusion;
   std::vector<TeacherOptions> teachers;
   ServiceOptions service;
+  RanksOptions ranks;
 };
 
 }  // namespace conclave

@@ -116,6 +116,30 @@ void replace_boxes(Dataset& dataset, const std::vector<ClassSource>& sources) {
   }
 }
 
+// The boxes of each view: from the file of an equal run, else from the teachers, and then in the file.
+std::vector<std::vector<Detection>> saved_or_asked(const std::vector<ViewKey>& keys,
+                                                   const std::vector<Dataset>& datasets, const Coverage& coverage,
+                                                   const std::vector<TeacherChannels>& teachers,
+                                                   const RunOptions& options, TargetSource& source,
+                                                   const std::filesystem::path& file, bool reuse) {
+  const Json made_by = run_facts(options, datasets, teachers);
+  std::vector<std::vector<Detection>> found;
+  if (reuse && std::filesystem::exists(file)) {
+    const Json saved = Json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
+    if (saved.is_object() && saved.value("made_by", Json()) == made_by &&
+        saved.value("views", Json()).size() == keys.size()) {
+      found = from_json(saved["views"]);
+      log::info("pseudo labels are taken from {}", file.string());
+    }
+  }
+  if (found.size() != keys.size()) {
+    log::info("teachers label {} images at threshold {}", keys.size(), options.fusion.pseudo_threshold);
+    found = ask(keys, datasets, coverage, teachers, options, source);
+    write_file_atomically(file, Json{{"made_by", made_by}, {"views", to_json(found)}}.dump() + "\n");
+  }
+  return found;
+}
+
 }  // namespace
 
 std::vector<Detection> decode_targets(const std::vector<SoftTargets>& targets,
@@ -135,23 +159,15 @@ std::vector<Detection> decode_targets(const std::vector<SoftTargets>& targets,
 
 std::size_t add_pseudo_labels(std::vector<Dataset>& datasets, const Coverage& coverage,
                               const std::vector<TeacherChannels>& teachers, const RunOptions& options,
-                              TargetSource& source, const std::filesystem::path& file, bool reuse) {
+                              TargetSource& source, const std::filesystem::path& file, bool reuse,
+                              ProcessGroup& ranks) {
   const std::vector<ViewKey> keys = views_to_ask(datasets, coverage);
-  const Json made_by = run_facts(options, datasets, teachers);
   std::vector<std::vector<Detection>> found;
-  if (reuse && std::filesystem::exists(file)) {
-    const Json saved = Json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
-    if (saved.is_object() && saved.value("made_by", Json()) == made_by &&
-        saved.value("views", Json()).size() == keys.size()) {
-      found = from_json(saved["views"]);
-      log::info("pseudo labels are taken from {}", file.string());
-    }
-  }
-  if (found.size() != keys.size()) {
-    log::info("teachers label {} images at threshold {}", keys.size(), options.fusion.pseudo_threshold);
-    found = ask(keys, datasets, coverage, teachers, options, source);
-    write_file_atomically(file, Json{{"made_by", made_by}, {"views", to_json(found)}}.dump() + "\n");
-  }
+  ranks.together([&] {
+    if (ranks.writes()) found = saved_or_asked(keys, datasets, coverage, teachers, options, source, file, reuse);
+  });
+  const std::string boxes = ranks.broadcast(ranks.size() > 1 ? to_json(found).dump() : "");
+  if (!ranks.writes()) found = from_json(Json::parse(boxes));
   for (std::size_t d = 0; d < datasets.size(); ++d) {
     if (needs_teachers(coverage[d])) replace_boxes(datasets[d], coverage[d]);
   }

@@ -52,16 +52,19 @@ RunFacts run_facts(const RunOptions& options, const std::vector<Dataset>& datase
   facts["views.augmentation"] =
       text(std::vector<double>{views.flip, views.scale_min, views.scale_max, views.shift, views.brightness,
                                views.contrast, views.saturation, views.min_visible});
+  facts["data.views_per_image"] = text(options.views_per_image);
   for (const Dataset& dataset : datasets) facts["train." + dataset.name] = content_of(dataset);
 
   const TrainOptions& training = options.training;
   facts["training.batch"] = text(training.batch);
   facts["training.ema"] = text(training.ema);
+  facts["training.norm_eval"] = text(training.norm_eval);
   facts["training.bf16"] = text(training.bf16);
   facts["training.channels_last"] = text(training.channels_last);
   facts["training.device"] = training.device;
   if (training.device == "cpu")
     facts["training.threads"] = text(at::get_num_threads());  // as resolved; decides the bits
+  facts["ranks.bf16_gradients"] = text(options.ranks.bf16_gradients);
   const OptimizerOptions& optimizer = training.optimizer;
   facts["training.optimizer"] = text(optimizer.type);
   facts["training.lr"] = text(optimizer.lr);

@@ -6,15 +6,17 @@
 
 namespace conclave {
 
-StepValues read_values(const Losses& losses, const at::Tensor& grad_norm) {
+StepValues read_values(const Losses& losses, const at::Tensor& grad_norm, ProcessGroup& ranks) {
   const at::NoGradGuard no_grad;
   const at::Device device = losses.total.device();
-  std::vector<at::Tensor> scalars = {losses.total, grad_norm};
+  std::vector<at::Tensor> scalars = {grad_norm, losses.total};
   for (const LossTerm& term : losses.terms) scalars.push_back(term.value);
   for (at::Tensor& scalar : scalars) scalar = scalar.detach().to(device, at::kFloat).reshape({});
-  const at::Tensor host = at::stack(scalars).cpu();
+  const at::Tensor stacked = at::stack(scalars);
+  ranks.sum({stacked.narrow(0, 1, stacked.size(0) - 1)});  // every rank has the same gradients
+  const at::Tensor host = stacked.cpu();
   const float* numbers = host.const_data_ptr<float>();
-  StepValues values{numbers[0], numbers[1], {}};
+  StepValues values{numbers[1], numbers[0], {}};
   for (std::size_t i = 0; i < losses.terms.size(); ++i) values.terms.emplace_back(losses.terms[i].name, numbers[i + 2]);
   return values;
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "fusion/fuse.h"
+#include "ranks/process_group.h"
 
 namespace conclave {
 
@@ -15,8 +16,8 @@ struct StepValues {
   std::vector<std::pair<std::string, double>> terms;  // in the losses' order
 };
 
-// Waits for the device once.
-StepValues read_values(const Losses& losses, const at::Tensor& grad_norm);
+// The losses of all ranks added up: those of the whole batch. Waits for the device once.
+StepValues read_values(const Losses& losses, const at::Tensor& grad_norm, ProcessGroup& ranks);
 
 // Throws Error (Exit::kDiverged, where) naming the step and the terms when the loss or the gradient is not finite.
 void check_finite(const StepValues& values, std::int64_t step, const std::string& where);

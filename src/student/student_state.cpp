@@ -1,6 +1,8 @@
 #include "student/student_state.h"
 
 #include "core/error.h"
+#include "models/norm.h"
+#include "ranks/sync_batch_norm.h"
 #include "student/device.h"
 #include "student/initial_weights.h"
 
@@ -27,6 +29,16 @@ TensorMap part_of(const TensorMap& all, const std::string& prefix) {
   return part;
 }
 
+std::shared_ptr<Detector> fresh_model(const RunOptions& options, at::Device device) {
+  const TrainOptions& training = options.training;
+  const std::shared_ptr<Detector> model = make_detector(spec_of(options), options.seed);
+  if (!training.init.empty()) load_initial_weights(*model, training.init);
+  place(*model, device, training.channels_last);
+  model->train();
+  if (training.norm_eval) freeze_statistics(*model);
+  return model;
+}
+
 }  // namespace
 
 ModelSpec spec_of(const RunOptions& options) {
@@ -37,14 +49,31 @@ ModelSpec spec_of(const RunOptions& options) {
   return spec;
 }
 
-StudentState::StudentState(const RunOptions& options) {
-  const TrainOptions& training = options.training;
-  model_ = make_detector(spec_of(options), options.seed);
-  if (!training.init.empty()) load_initial_weights(*model_, training.init);
-  place(*model_, device_of(training.device), training.channels_last);
-  model_->train();
-  optimizer_ = make_optimizer(training.optimizer, conclave::parameters_of(*model_));
-  if (training.ema > 0) ema_.emplace(*model_, training.ema);
+StudentState::StudentState(const RunOptions& options, at::Device device, ProcessGroup& ranks)
+    : model_(fresh_model(options, device)),
+      optimizer_(make_optimizer(options.training.optimizer, conclave::parameters_of(*model_))),
+      reducer_(ranks, options.ranks, model_->parameters()) {
+  synchronise_norms(*model_, ranks);
+  if (options.training.ema > 0) ema_.emplace(*model_, options.training.ema);
+}
+
+void StudentState::before_forward() {
+  reducer_.before_forward();
+}
+
+void StudentState::backward(const at::Tensor& loss) {
+  optimizer_->zero_grad();
+  reducer_.backward(loss);
+}
+
+void StudentState::share(ProcessGroup& ranks) {
+  std::vector<at::Tensor> all;
+  for (const auto& [name, tensor] : state_of(*model_)) all.push_back(tensor);
+  for (const auto& [name, tensor] : optimizer_->tensors()) all.push_back(tensor);
+  if (ema_) {
+    for (const at::Tensor& tensor : ema_->tensors()) all.push_back(tensor);
+  }
+  ranks.broadcast(all);
 }
 
 void StudentState::update(double lr, std::int64_t step) {

@@ -3,6 +3,8 @@
 #include <memory>
 #include <optional>
 
+#include "ranks/gradient_reducer.h"
+#include "ranks/process_group.h"
 #include "student/checkpoint.h"
 #include "student/ema.h"
 #include "student/optimizer.h"
@@ -13,11 +15,20 @@ namespace conclave {
 // What a training changes step by step: the network, its average, the optimizer. All of it goes into a checkpoint.
 class StudentState {
  public:
-  // A fresh student on its device, from the run's seed and training.init.
-  explicit StudentState(const RunOptions& options);
+  // A fresh student on the device, from the run's seed and training.init. Its normalisation and the sums of gradients
+  // span the ranks.
+  StudentState(const RunOptions& options, at::Device device, ProcessGroup& ranks);
 
   Detector& model() { return *model_; }
   Optimizer& optimizer() { return *optimizer_; }
+
+  // Call before the forward pass of a step; then all ranks backward() with their part of the loss. Gradients are then
+  // those of the whole batch.
+  void before_forward();
+  void backward(const at::Tensor& loss);
+
+  // Every rank's state becomes rank 0's.
+  void share(ProcessGroup& ranks);
 
   // One optimizer step with what backward left; `step` 0-based.
   void update(double lr, std::int64_t step);
@@ -32,6 +43,7 @@ class StudentState {
  private:
   std::shared_ptr<Detector> model_;
   std::unique_ptr<Optimizer> optimizer_;
+  GradientReducer reducer_;
   std::optional<Ema> ema_;
 };
 

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "ranks/process_group.h"
 #include "student/options.h"
 #include "teachers/target_source.h"
 
@@ -13,7 +14,7 @@ struct RunResult {
   std::int64_t steps = 0;
   double seconds = 0;  // of training over all parts of a resumed run, without set-up and evaluation
   double images_per_second = 0;
-  SourceStats source;  // of this process
+  SourceStats source;  // of this rank
 };
 
 // Trains the student of `options` into its run folder: weights/{best,last}.safetensors, checkpoint/, metrics.jsonl,
@@ -21,11 +22,17 @@ struct RunResult {
 // without). Continues from the newest checkpoint when `resume`. Bit-identical for the same options, build and hardware
 // whatever the source. Throws Error: kDiverged for a non-finite loss, kStalled and kInterrupted after a checkpoint was
 // written.
+//
+// With several ranks each of them runs this with a source of its own and takes its part of every batch; what is learnt
+// is, but for rounding, what one process learns from the whole batches. Rank 0 writes the run's files, the others none;
+// an Error on one rank ends all of them, and a signal to one stops all after the same step.
 class Trainer {
  public:
   // Loads the sets and derives the coverage, so that everything wrong with them is found before a worker starts. Writes
-  // nothing. Throws Error as load_dataset and derive_coverage do, and for options out of range.
-  Trainer(RunOptions options, std::vector<TeacherChannels> teachers);
+  // nothing. Throws Error as load_dataset and derive_coverage do, and for options out of range, such as a batch that
+  // can't be shared equally by the ranks. The group must outlive the trainer.
+  Trainer(RunOptions options, std::vector<TeacherChannels> teachers, ProcessGroup& ranks);
+  Trainer(RunOptions options, std::vector<TeacherChannels> teachers);  // in one process
   ~Trainer();
 
   const Coverage& coverage() const;
@@ -36,6 +43,7 @@ class Trainer {
 
  private:
   struct State;
+  void prepare(RunOptions options, std::vector<TeacherChannels> teachers);
   std::unique_ptr<State> state_;
 };
 

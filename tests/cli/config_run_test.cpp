@@ -49,6 +49,21 @@ std::vector<std::string> completing(const std::string& path) {
   return overrides;
 }
 
+TEST(RunOptions, NameTheTrainersKeyAndThoseItLetsIn) {
+  const TemporaryFolder folder;
+  const std::string path = folder.write(
+      "run.yaml",
+      std::string(kSmallest) +
+          "service: {bind: 'tcp://*:5555', max_workers: 9, keys: {secret: t.key, allow: [a.pub, workers]}}\n");
+  const RemoteOptions remote = read_run_options(path, {}).service.remote;
+  EXPECT_EQ(remote.keys.secret, "t.key");
+  EXPECT_THAT(remote.keys.allow, ElementsAre("a.pub", "workers"));
+  EXPECT_FALSE(remote.keys.insecure);
+  EXPECT_EQ(remote.max_workers, 9);
+  EXPECT_TRUE(read_run_options(path, {"service.insecure=true"}).service.remote.keys.insecure);
+  EXPECT_THAT(error_of(path, {"service.keys.alow=[x]"}), HasSubstr("allow"));
+}
+
 TEST(RunOptions, HaveDefaultsForAllButTheRunTheClassesAndTheData) {
   const TemporaryFolder folder;
   const RunOptions o = read_run_options(folder.write("run.yaml", kSmallest), {});
@@ -132,6 +147,22 @@ TEST(RunOptions, ReportEveryContradictionWithItsPlace) {
       {"20:5", "teachers.2.name is missing"},
   };
   for (const auto& [place, message] : expected) EXPECT_THAT(text, HasSubstr(path + ":" + place + ": " + message));
+}
+
+TEST(RunOptions, TakeAStoreWithItsFolderAndWeightsOfEveryTeacher) {
+  const TemporaryFolder folder;
+  const std::string path = folder.write("run.yaml", kSmallest);
+  const RunOptions o = read_run_options(
+      path, {"data.views_per_image=4", "service.store={mode: auto, folder: kept}", "teachers=[{name: t, weights: w}]"});
+  EXPECT_EQ(o.views_per_image, 4);
+  EXPECT_EQ(o.service.store.mode, StoreMode::kAuto);
+  EXPECT_EQ(o.service.store.folder, "kept");
+  EXPECT_EQ(read_run_options(path, {"service.store.mode=off"}).service.store.mode, StoreMode::kOff);
+  EXPECT_EQ(read_run_options(path, {}).views_per_image, 0);
+  EXPECT_THAT(error_of(path, {"service.store.mode=replay"}), HasSubstr("service.store.folder is missing"));
+  EXPECT_THAT(error_of(path, {"service.store={mode: replay, folder: kept}", "service.spawn=false",
+                              "teachers=[{name: t, classes: [a]}]"}),
+              HasSubstr("teachers.0.weights is missing: service.store keeps targets by the hash"));
 }
 
 TEST(RunOptions, NameWhatAnEmptyFileLacks) {

@@ -72,6 +72,40 @@ class Distilling(unittest.TestCase):
             self.assertEqual(worker.returncode, 0, said)
             self.assertRegex(said, r"served [1-9]\d* leases")
 
+    def test_one_worker_of_both_teachers_that_sees_no_image_file_gives_the_same_bits(self):
+        port = free_port()
+        local = self.distil("seeing", "service.source=local", "training.steps=20")
+        folder = self.fixture.folder
+        trainer = subprocess.Popen(
+            [BINARY, "distill", self.fixture.path("merge.yaml"), f"run={folder}/blind", "training.steps=20", "service.spawn=false",
+             "service.images=inline", f"service.bind=tcp://127.0.0.1:{port}", "data.train.0.images=data/person/images",
+             "data.train.1.images=data/car/images"], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        both = [flag for name in ("person", "car") for flag in ("--name", name, "--weights", f"{folder}/{name}/weights/best.safetensors")]
+        worker = subprocess.Popen([BINARY, "teach", "--connect", f"tcp://127.0.0.1:{port}", *both], cwd="/",
+                                  stderr=subprocess.PIPE, text=True)
+        _, err = trainer.communicate(timeout=120)
+        self.assertEqual(trainer.returncode, 0, err)
+        _, said = worker.communicate(timeout=30)
+        self.assertEqual(worker.returncode, 0, said)
+        self.assertEqual(local, self.fixture.trace("blind"))
+
+    def test_an_image_that_no_worker_can_read_ends_the_run_and_is_named(self):
+        folder = self.fixture.folder
+        port = free_port()
+        trainer = subprocess.Popen(
+            [BINARY, "distill", self.fixture.path("merge.yaml"), f"run={folder}/unseen", "service.spawn=false",
+             f"service.bind=tcp://127.0.0.1:{port}", "data.train.0.images=data/person/images"], cwd=folder,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        workers = [subprocess.Popen([BINARY, "teach", "--connect", f"tcp://127.0.0.1:{port}", "--name", name, "--weights",
+                                     f"{folder}/{name}/weights/best.safetensors", "--connect-timeout", "5"], cwd="/",
+                                    stderr=subprocess.DEVNULL) for name in ("person", "car")]
+        _, err = trainer.communicate(timeout=120)
+        self.assertEqual(trainer.returncode, 1, err)
+        self.assertIn("data/person/images", err)
+        self.assertRegex(err, "teacher '(person|car)'")
+        for worker in workers:
+            worker.wait(timeout=30)
+
     def test_stops_with_a_checkpoint_when_a_teacher_has_no_worker_left_and_goes_on_later(self):
         port = free_port()
         config = [self.fixture.path("merge.yaml"), f"run={self.fixture.folder}/stalled", "service.spawn=false",

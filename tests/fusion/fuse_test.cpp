@@ -337,5 +337,53 @@ TEST(Fuse, FloorsThatLeaveNothingToLearnFromAreErrors) {
   EXPECT_THROW(effective_floor(options), Error);
 }
 
+// One view of the scene's batch, as a rank would hold it.
+BatchTargets part_of(const BatchTargets& whole, const Scene& scene, std::int64_t view,
+                     const std::vector<LabelBox>& boxes) {
+  BatchTargets part;
+  part.labels = make_ground_truth({boxes}, 2, kHeight, kWidth, scene.options.min_overlap);
+  part.label_mask = whole.label_mask.narrow(0, view, 1);
+  for (const DenseTargets& t : whole.teachers) {
+    part.teachers.push_back(
+        {t.heat.narrow(0, view, 1), t.wh.narrow(0, view, 1), t.offset.narrow(0, view, 1), t.box.narrow(0, view, 1)});
+  }
+  for (const at::Tensor& mask : whole.teacher_mask) part.teacher_mask.push_back(mask.narrow(0, view, 1));
+  return part;
+}
+
+TEST(Fuse, LossesOfTheJoinedPartsAddUpToTheLossOfTheWholeBatch) {
+  const HeadOutputs student = random_heads(2, 2, 1);
+  const auto view = [&](std::int64_t v) {
+    return HeadOutputs{student.heat.narrow(0, v, 1), student.wh.narrow(0, v, 1), student.offset.narrow(0, v, 1)};
+  };
+  for (const bool per_class : {true, false}) {
+    for (const DistillLoss loss : {DistillLoss::kQfl, DistillLoss::kRelu, DistillLoss::kProbPeaks, DistillLoss::kBce}) {
+      Scene scene;
+      scene.options.method = Method::kKdLabels;
+      scene.options.loss = loss;
+      scene.options.per_class = per_class;
+      const BatchTargets whole = scene.targets();
+      const std::vector<BatchTargets> parts = {part_of(whole, scene, 0, {{{4, 4, 20, 24}, 0}}),
+                                               part_of(whole, scene, 1, {})};
+      std::vector<std::vector<at::Tensor>> counts;
+      for (std::int64_t v = 0; v < 2; ++v) {
+        fuse(view(v), parts[static_cast<std::size_t>(v)], scene.teachers, scene.options,
+             [&](const std::vector<at::Tensor>& own) { counts.push_back(own); });
+      }
+      const auto join = [&](const std::vector<at::Tensor>& own) {
+        for (std::size_t i = 0; i < own.size(); ++i) own[i].copy_(counts[0][i] + counts[1][i]);
+      };
+      const Losses first = fuse(view(0), parts[0], scene.teachers, scene.options, join);
+      const Losses second = fuse(view(1), parts[1], scene.teachers, scene.options, join);
+      const Losses expected = fuse(student, whole, scene.teachers, scene.options);
+      for (std::size_t i = 0; i < expected.terms.size(); ++i) {
+        const double sum = first.terms[i].value.item<double>() + second.terms[i].value.item<double>();
+        const double value = expected.terms[i].value.item<double>();
+        EXPECT_NEAR(sum, value, 1e-5 * std::abs(value)) << expected.terms[i].name;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace conclave

@@ -1,0 +1,113 @@
+#include "student/status_board.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "core/file.h"
+#include "core/log.h"
+
+namespace conclave {
+namespace {
+
+// Each rank of a host takes a port of its own: the one that is given for rank 0, those behind it for the others.
+std::string address_of(const std::string& address, int rank) {
+  const std::size_t colon = address.rfind(':');
+  if (colon == std::string::npos || rank == 0) return address;
+  const int port = std::atoi(address.c_str() + colon + 1);
+  return port == 0 ? address : address.substr(0, colon + 1) + std::to_string(port + rank);
+}
+
+double share(double part, double whole) {
+  return whole > 0 ? std::clamp(part / whole, 0.0, 1.0) : 0.0;
+}
+
+}  // namespace
+
+StatusBoard::StatusBoard(const RunOptions& options, const RunFolder& folder, int rank, int ranks,
+                         const TargetSource& source)
+    : options_(options),
+      source_(source),
+      address_file_(folder.root / "status" / ("rank-" + std::to_string(rank) + ".json")),
+      begin_(clock_.now()) {
+  status_.run = options.run;
+  status_.phase = "starting";
+  status_.rank = rank;
+  status_.ranks = ranks;
+  status_.steps = options.training.schedule.steps;
+  status_.window = options.training.window / ranks;
+  if (options.service.status == "off") return;
+  server_ = std::make_unique<StatusServer>(
+      address_of(options.service.status, rank),
+      StatusServer::Pages{[this] { return to_prometheus(now()); }, [this] { return to_json(now()).dump() + "\n"; }});
+  std::filesystem::create_directories(address_file_.parent_path());
+  write_file_atomically(address_file_,
+                        nlohmann::ordered_json{{"address", server_->address()}, {"pid", ::getpid()}}.dump() + "\n");
+}
+
+StatusBoard::~StatusBoard() {
+  server_.reset();
+  std::error_code ignored;
+  std::filesystem::remove(address_file_, ignored);
+}
+
+void StatusBoard::phase(const std::string& name) {
+  std::lock_guard lock(mutex_);
+  status_.phase = name;
+}
+
+void StatusBoard::step(std::int64_t step, double lr, const StepValues& values, const TimeSpent& spent,
+                       const Phases& phases) {
+  std::lock_guard lock(mutex_);
+  if (first_step_ < 0) first_step_ = row_step_ = step - 1;
+  status_.phase = "training";
+  status_.step = step;
+  status_.loss = values.loss;
+  status_.lr = lr;
+  status_.eta_seconds =
+      spent.training / static_cast<double>(step - first_step_) * static_cast<double>(status_.steps - step);
+  status_.phases = phases.all();
+  // Rates over the last seconds, not over the last step.
+  constexpr double kRowSeconds = 5;
+  const double seconds = spent.training - row_spent_.training;
+  if (seconds < kRowSeconds && row_step_ > first_step_) return;
+  const double images = static_cast<double>((step - row_step_) * options_.training.batch) / status_.ranks;
+  status_.images_per_second = images / std::max(seconds, 1e-9);
+  status_.data_wait = share(spent.data_wait - row_spent_.data_wait, seconds);
+  status_.teacher_wait = share(spent.teacher_wait - row_spent_.teacher_wait, seconds);
+  row_step_ = step;
+  row_spent_ = spent;
+}
+
+RankStatus StatusBoard::now() const {
+  const SourceStats stats = source_.stats();
+  std::unique_lock lock(mutex_);
+  RankStatus status = status_;
+  lock.unlock();
+  status.up_seconds = (clock_.now() - begin_).count();
+  status.views = stats.views;
+  status.stored_views = stats.stored_views;
+  status.bytes = stats.bytes;
+  status.leases_reissued = stats.leases_reissued;
+  for (std::size_t t = 0; t < stats.workers.size() && t < options_.teachers.size(); ++t) {
+    TeacherRow row;
+    row.teacher = options_.teachers[t].name;
+    row.workers = stats.workers[t];
+    if (t < stats.waiting_leases.size()) row.waiting = stats.waiting_leases[t];
+    row.bytes = stats.bytes_per_teacher[t];
+    double views = 0, busy = 0;
+    for (const WorkerStats& worker : stats.serving) {
+      if (worker.teacher != static_cast<int>(t)) continue;
+      views += static_cast<double>(worker.views);
+      busy += worker.busy_seconds;
+      status.workers.push_back(
+          {worker.worker, row.teacher, worker.views, worker.busy_seconds, worker.held, worker.silent_seconds});
+    }
+    if (busy > 0) row.views_per_second = views / busy;
+    status.teachers.push_back(std::move(row));
+  }
+  return status;
+}
+
+}  // namespace conclave

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "core/clock.h"
+#include "monitor/phases.h"
+#include "monitor/status.h"
+#include "monitor/status_server.h"
+#include "student/options.h"
+#include "student/run_folder.h"
+#include "student/run_log.h"
+
+namespace conclave {
+
+// What a rank shows of itself while it trains: the status pages (where service.status says), and their address in the
+// run's folder for `conclave status`. Calls come from the training thread; pages are read from others.
+class StatusBoard {
+ public:
+  // The source must outlive this.
+  StatusBoard(const RunOptions& options, const RunFolder& folder, int rank, int ranks, const TargetSource& source);
+  ~StatusBoard();  // removes the address
+
+  void phase(const std::string& name);  // "training", "evaluating", "saving"
+  void step(std::int64_t step, double lr, const StepValues& values, const TimeSpent& spent, const Phases& phases);
+
+ private:
+  RankStatus now() const;
+
+  const RunOptions& options_;
+  const TargetSource& source_;
+  const std::filesystem::path address_file_;
+  SystemClock clock_;
+  const TimePoint begin_;
+  mutable std::mutex mutex_;  // guards all that follows
+  RankStatus status_;
+  std::int64_t first_step_ = -1, row_step_ = 0;
+  TimeSpent row_spent_;
+  std::unique_ptr<StatusServer> server_;  // last: its threads read the rest
+};
+
+}  // namespace conclave
