@@ -14,6 +14,7 @@
 #include "core/stop.h"
 #include "monitor/advice.h"
 #include "monitor/status_server.h"
+#include "student/run_folder.h"
 
 namespace conclave {
 namespace {
@@ -27,28 +28,20 @@ struct StatusArguments {
   bool json = false;
 };
 
-// Where the ranks of a run answer: runs/merged/status/rank-0.json and so on hold an address each while they run.
+// Where the ranks of a run answer.
 std::vector<std::string> addresses_in(const std::string& run) {
   if (!std::filesystem::is_directory(run)) throw Error("no such run folder", run, {}, Exit::kUsage);
-  std::vector<std::string> files, addresses;
-  std::error_code missing;
-  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(run) / "status", missing)) {
-    if (entry.path().extension() == ".json") files.push_back(entry.path().string());
-  }
-  std::sort(files.begin(), files.end());
-  for (const std::string& file : files) {
-    try {
-      addresses.push_back(nlohmann::json::parse(read_file(file)).at("address").get<std::string>());
-    } catch (const nlohmann::json::exception& error) {
-      throw Error(std::string("not the address of a rank: ") + error.what(), file);
-    }
-  }
-  if (addresses.empty()) {
+  const std::filesystem::path file = RunFolder{run}.status();
+  if (!std::filesystem::exists(file)) {
     throw Error(
         "no rank of it is running", run,
         "it may have ended (see its report.html and metrics.jsonl), not started yet, or have service.status off");
   }
-  return addresses;
+  try {
+    return nlohmann::json::parse(read_file(file)).at("ranks").get<std::vector<std::string>>();
+  } catch (const nlohmann::json::exception& error) {
+    throw Error(std::string("no addresses of ranks: ") + error.what(), file.string());
+  }
 }
 
 std::vector<RankStatus> ask(const std::vector<std::string>& addresses) {

@@ -25,12 +25,8 @@ double share(double part, double whole) {
 
 }  // namespace
 
-StatusBoard::StatusBoard(const RunOptions& options, const RunFolder& folder, int rank, int ranks,
-                         const TargetSource& source)
-    : options_(options),
-      source_(source),
-      address_file_(folder.root / "status" / ("rank-" + std::to_string(rank) + ".json")),
-      begin_(clock_.now()) {
+StatusBoard::StatusBoard(const RunOptions& options, int rank, int ranks, const TargetSource& source)
+    : options_(options), source_(source), begin_(clock_.now()) {
   status_.run = options.run;
   status_.phase = "starting";
   status_.rank = rank;
@@ -41,15 +37,22 @@ StatusBoard::StatusBoard(const RunOptions& options, const RunFolder& folder, int
   server_ = std::make_unique<StatusServer>(
       address_of(options.service.status, rank),
       StatusServer::Pages{[this] { return to_prometheus(now()); }, [this] { return to_json(now()).dump() + "\n"; }});
-  std::filesystem::create_directories(address_file_.parent_path());
-  write_file_atomically(address_file_,
-                        nlohmann::ordered_json{{"address", server_->address()}, {"pid", ::getpid()}}.dump() + "\n");
 }
 
 StatusBoard::~StatusBoard() {
   server_.reset();
   std::error_code ignored;
-  std::filesystem::remove(address_file_, ignored);
+  if (!published_.empty()) std::filesystem::remove(published_, ignored);
+}
+
+std::string StatusBoard::address() const {
+  return server_ ? server_->address() : "";
+}
+
+void StatusBoard::publish(const std::filesystem::path& file, const std::vector<std::string>& addresses) {
+  if (!server_) return;
+  write_file_atomically(file, nlohmann::ordered_json{{"pid", ::getpid()}, {"ranks", addresses}}.dump() + "\n");
+  published_ = file;
 }
 
 void StatusBoard::phase(const std::string& name) {

@@ -4,24 +4,28 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "core/clock.h"
 #include "monitor/phases.h"
 #include "monitor/status.h"
 #include "monitor/status_server.h"
 #include "student/options.h"
-#include "student/run_folder.h"
 #include "student/run_log.h"
 
 namespace conclave {
 
-// What a rank shows of itself while it trains: the status pages (where service.status says), and their address in the
-// run's folder for `conclave status`. Calls come from the training thread; pages are read from others.
+// What a rank shows of itself while it trains: the status pages, where service.status says. Calls come from the
+// training thread; pages are read from others.
 class StatusBoard {
  public:
   // The source must outlive this.
-  StatusBoard(const RunOptions& options, const RunFolder& folder, int rank, int ranks, const TargetSource& source);
-  ~StatusBoard();  // removes the address
+  StatusBoard(const RunOptions& options, int rank, int ranks, const TargetSource& source);
+  ~StatusBoard();  // removes what publish() wrote
+
+  std::string address() const;  // of the pages; empty: there are none
+  // Rank 0: writes all ranks' addresses to `file`, where `conclave status` finds them.
+  void publish(const std::filesystem::path& file, const std::vector<std::string>& addresses);
 
   void phase(const std::string& name);  // "training", "evaluating", "saving"
   void step(std::int64_t step, double lr, const StepValues& values, const TimeSpent& spent, const Phases& phases);
@@ -31,7 +35,7 @@ class StatusBoard {
 
   const RunOptions& options_;
   const TargetSource& source_;
-  const std::filesystem::path address_file_;
+  std::filesystem::path published_;
   SystemClock clock_;
   const TimePoint begin_;
   mutable std::mutex mutex_;  // guards all that follows

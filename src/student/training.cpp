@@ -90,7 +90,9 @@ RunResult Training::run(TargetSource& source) {
   Window window(
       datasets_, loader, source, [&] { return sampler.at(position_of(taken++)); }, in_flight);
   if (ranks_.writes()) run_log_ = std::make_unique<RunLog>(folder_, training_, sampler.images(), step_);
-  board_ = std::make_unique<StatusBoard>(options_, folder_, ranks_.rank(), ranks_.size(), source);
+  board_ = std::make_unique<StatusBoard>(options_, ranks_.rank(), ranks_.size(), source);
+  const std::vector<std::string> pages = ranks_.gather(board_->address());
+  on_writer([&] { board_->publish(folder_.status(), pages); });
   if (trace_) phases_.record(*trace_, step_ + training_.trace_steps);
   const std::int64_t first_step = step_;
   if (step_ > 0 && evaluation_due() && evaluated_ != step_) {  // interrupted in the middle of it

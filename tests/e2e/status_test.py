@@ -53,8 +53,8 @@ class Status(unittest.TestCase):
         text = run("status", job, check=True).stdout
         self.assertRegex(text, r"watched: \w+, step \d+ of 100000")
         self.assertRegex(text, r"(?m)^person +1 ")
-        with open(f"{job}/status/rank-1.json") as content:
-            metrics = page(json.load(content)["address"], "metrics")
+        with open(f"{job}/status.json") as content:
+            metrics = page(json.load(content)["ranks"][1], "metrics")
         self.assertRegex(metrics, r'(?m)^conclave_step\{run="[^"]*watched",rank="1"\} \d+$')
         self.assertIn('conclave_teacher_workers{', metrics)
         for rank in (0, 1):
@@ -84,7 +84,7 @@ class Status(unittest.TestCase):
         state = self.until(served, "the worker's first answer")
         self.assertEqual(state["teachers"], ["person", "car"])
         self.assertIn("conclave_worker_answered_views_total{", page(f"127.0.0.1:{port + 1}", "metrics"))
-        self.assertFalse(os.path.exists(f"{self.folder}/served/status"))
+        self.assertFalse(os.path.exists(f"{self.folder}/served/status.json"))
 
     def test_an_address_that_nobody_answers_is_an_error(self):
         done = run("status", "--address", "127.0.0.1:1")

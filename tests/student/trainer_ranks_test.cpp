@@ -94,7 +94,10 @@ TEST_P(TwoRanks, LearnWhatOneProcessLearnsFromTheWholeBatches) {
     train(tiny, two, ranks);
     ranks.barrier();
     if (!ranks.writes()) {
-      EXPECT_FALSE(std::filesystem::exists(two.run)) << "only rank 0 writes";
+      const RunFolder own{two.run};  // in a folder of its own here
+      for (const auto& path : {own.trace(), own.metrics(), own.last(), own.checkpoints(), own.environment()}) {
+        EXPECT_FALSE(std::filesystem::exists(path)) << path << ": rank 0 writes the run";
+      }
       return;
     }
     ProcessGroup alone;
