@@ -36,6 +36,14 @@ std::string bind_of_rank(const std::string& bind, int rank) {
   return bind + ".rank" + std::to_string(rank);
 }
 
+// Ranks on other hosts can't bind this host's addresses, and workers couldn't reach their loopback.
+void check_bind(const std::string& bind, const World& world) {
+  if (world.local_size == world.size || bind.starts_with("tcp://*:") || bind.starts_with("tcp://0.0.0.0:")) return;
+  throw Error("is '" + bind + "', which the ranks of the other hosts can't bind", "service.bind",
+              "with ranks on several hosts listen on all interfaces, tcp://*:5555, with keys (docs/cluster.md)",
+              Exit::kUsage);
+}
+
 // On rank 0: where workers find each rank's source, in rank order.
 std::vector<std::string> addresses_of_ranks(const std::string& own, ProcessGroup& ranks) {
   constexpr std::string_view kAnyHost = "tcp://0.0.0.0:";
@@ -65,6 +73,7 @@ std::unique_ptr<TargetSource> ask_teachers(TeacherSide& side, const RunOptions& 
     }
     return make_local_source(std::move(engines), options.views, sparse, options.service.remote.lease_views);
   }
+  check_bind(options.service.remote.bind, ranks.world());
   RemoteOptions own = options.service.remote;
   own.bind = bind_of_rank(own.bind, ranks.rank());
   auto remote = RemoteSource::open(own, teachers.expected, options.views, sparse);
@@ -77,11 +86,8 @@ std::unique_ptr<TargetSource> ask_teachers(TeacherSide& side, const RunOptions& 
         std::make_unique<WorkerProcesses>(options.teachers, remote->address(),
                                           std::filesystem::path(options.run) / "workers", options.service.remote.keys);
   } else {
-    for (const TeacherOptions& teacher : options.teachers) {
-      log::info("waiting for workers: conclave teach --connect {} --name {} --weights {}{}", remote->address(),
-                teacher.name, teacher.weights.empty() ? "FILE" : teacher.weights,
-                options.service.remote.keys.secret.empty() ? "" : " --key WORKER.key --trainer-key TRAINER.pub");
-    }
+    for (int t = 0; t < static_cast<int>(options.teachers.size()); ++t)
+      log::info("waiting for workers: {}", remote->start_hint(t));
   }
   return remote;
 }
@@ -131,7 +137,8 @@ void distill(const RunCommand& command, const RunOptions& options, ProcessGroup&
   RunResult result;
   try {
     result = trainer.run(*side.source, command.resume);
-  } catch (const Error&) {
+  } catch (const Error& error) {
+    if (error.exit() == Exit::kRankLost) side.source->keep_workers();  // the ranks may be started again
     const std::string failure = side.workers ? side.workers->failure() : "";
     if (failure.empty()) throw;
     throw Error(failure, options.run, "mend the cause, then go on with --resume");

@@ -93,15 +93,16 @@ void show(const std::vector<RankStatus>& ranks) {
   }
   for (std::size_t t = 0; t < first.teachers.size(); ++t) {
     int waiting = 0;
-    double bytes = 0;
+    double bytes = 0, rate = 0;  // a worker that serves all ranks shares its time
     for (const RankStatus& rank : ranks) {
       if (t >= rank.teachers.size()) continue;
       waiting += rank.teachers[t].waiting;
       bytes += static_cast<double>(rank.teachers[t].bytes);
+      rate += rank.teachers[t].views_per_second;
     }
     const TeacherRow& row = first.teachers[t];
-    std::printf("%-*s  %7d  %14d  %21.1f  %11.2f\n", teacher, row.teacher.c_str(), row.workers, waiting,
-                row.views_per_second, bytes / 1e6);
+    std::printf("%-*s  %7d  %14d  %21.1f  %11.2f\n", teacher, row.teacher.c_str(), row.workers, waiting, rate,
+                bytes / 1e6);
   }
   names.clear();
   for (const WorkerRow& row : first.workers) names.push_back(row.worker);
@@ -121,7 +122,7 @@ void show(const std::vector<RankStatus>& ranks) {
     std::printf("%-*s  %-*s  %8llu  %11d  %8.1f\n", worker, row.worker.c_str(), teacher, row.teacher.c_str(),
                 static_cast<unsigned long long>(views), held, row.silent_seconds);
   }
-  if (!first.teachers.empty()) std::printf("\n%s\n", advice(ranks).c_str());
+  if (!first.teachers.empty() && !first.local) std::printf("\n%s\n", advice(ranks).c_str());
   std::fflush(stdout);
 }
 

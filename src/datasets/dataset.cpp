@@ -103,10 +103,16 @@ Dataset load_dataset(const DatasetOptions& options, const std::vector<std::strin
   } else {
     const CocoFile file = read_coco(options.annotations);
     set = from_coco(options, file, classes);
-    for (const CocoCategory& category : file.categories) {
-      known.push_back(category.name);
-      if (options.all_labelled) labelled.push_back(category.name);
+    std::vector<std::string> categories;
+    for (const CocoCategory& category : file.categories) categories.push_back(category.name);
+    for (const std::string& name : labelled) {
+      if (index_of(classes, name) < 0 || index_of(categories, name) >= 0) continue;
+      throw Error(
+          "set " + options.name + " says it is labelled for \"" + name + "\", but the file has no such category",
+          options.annotations, "it has " + join(categories) + "; name the class as the file does");
     }
+    known.insert(known.end(), categories.begin(), categories.end());
+    if (options.all_labelled) labelled = std::move(categories);
   }
   for (const std::string& name : labelled) {
     if (index_of(known, name) >= 0) continue;

@@ -32,6 +32,13 @@ std::vector<Sizing> size_workers(const std::vector<RankStatus>& ranks) {
 }
 
 std::string advice(const std::vector<RankStatus>& ranks) {
+  std::string missing;
+  for (const Sizing& size : size_workers(ranks)) {
+    if (size.workers == 0) missing += (missing.empty() ? "" : ", ") + size.teacher;
+  }
+  if (!missing.empty() && !ranks.front().local) {
+    return "no worker for teacher " + missing + ": the training waits (conclave teach --help shows how to start one)";
+  }
   const bool waiting =
       std::any_of(ranks.begin(), ranks.end(), [](const RankStatus& rank) { return rank.teacher_wait > kNoticeable; });
   if (!waiting) return "nobody waits for teachers";

@@ -30,7 +30,8 @@ void visit(Visit&& v,
   v("run", s.run), v("phase", s.phase), v("rank", s.rank), v("ranks", s.ranks), v("step", s.step), v("steps", s.steps);
   v("loss", s.loss), v("lr", s.lr), v("images_per_second", s.images_per_second), v("data_wait", s.data_wait);
   v("teacher_wait", s.teacher_wait), v("eta_seconds", s.eta_seconds), v("up_seconds", s.up_seconds);
-  v("window", s.window), v("views", s.views), v("stored_views", s.stored_views), v("bytes", s.bytes);
+  v("local", s.local), v("window", s.window), v("views", s.views), v("stored_views", s.stored_views),
+      v("bytes", s.bytes);
   v("leases_reissued", s.leases_reissued);
 }
 

@@ -77,6 +77,10 @@ class StoreSource final : public TargetSource {
     return targets;
   }
 
+  void keep_workers() override {
+    if (inner_) inner_->keep_workers();
+  }
+
   SourceStats stats() const override {
     std::lock_guard lock(mutex_);
     SourceStats stats;

@@ -19,7 +19,8 @@ at::Device device_of(const std::string& text, int local_rank) {
   }
   if (text == "cpu") return at::Device(at::kCPU);
   const std::size_t count = torch::cuda::is_available() ? torch::cuda::device_count() : 0;
-  const int index = numbered ? std::stoi(text.substr(5)) : local_rank;
+  // Where the ranks of a host are given one device each, every one of them sees its own as the first.
+  const int index = numbered ? std::stoi(text.substr(5)) : count == 1 ? 0 : local_rank;
   if (static_cast<std::size_t>(index) >= count) {
     throw Error(
         "there is no device 'cuda:" + std::to_string(index) + "': " + std::to_string(count) + " CUDA devices are seen",

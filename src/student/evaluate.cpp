@@ -134,7 +134,9 @@ ApResult evaluate_detector(Detector& model, const Dataset& dataset, const ViewOp
   });
   const std::vector<std::vector<Detection>> all = joined(std::move(own), ranks);
   ApResult result;
-  if (ranks.writes()) result = coco_ap(dataset, all, dataset.labelled);
+  ranks.together([&] {
+    if (ranks.writes()) result = coco_ap(dataset, all, dataset.labelled);
+  });
   return shared(result, ranks);
 }
 

@@ -1,9 +1,14 @@
 #include "student/run_folder.h"
 
 #include <ATen/Parallel.h>
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/utsname.h>
 #include <torch/version.h>
+#include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -40,6 +45,19 @@ RunFolder open_run_folder(const fs::path& root, bool resume) {
     if (failure) throw Error("can't make the folder: " + failure.message(), part.string());
   }
   return folder;
+}
+
+RunLock::RunLock(const RunFolder& folder)
+    : descriptor_(::open((folder.root / ".lock").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0644)) {
+  if (descriptor_ < 0) throw Error(std::string("can't write here: ") + std::strerror(errno), folder.root.string());
+  if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
+  ::close(descriptor_);
+  throw Error("another process trains in this folder", folder.root.string(),
+              "wait for it or stop it, or choose another folder with run=PATH");
+}
+
+RunLock::~RunLock() {
+  ::close(descriptor_);
 }
 
 void write_environment(const RunFolder& folder, const std::string& device, int threads) {

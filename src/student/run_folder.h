@@ -27,6 +27,19 @@ struct RunFolder {
 // began is harmless: config.yaml and env.json alone are not a run.
 RunFolder open_run_folder(const std::filesystem::path& root, bool resume);
 
+// Keeps other processes from training in a folder, for as long as it lives or its process does. Throws Error (where =
+// the folder) when another one does.
+class RunLock {
+ public:
+  explicit RunLock(const RunFolder& folder);
+  ~RunLock();
+  RunLock(const RunLock&) = delete;
+  RunLock& operator=(const RunLock&) = delete;
+
+ private:
+  int descriptor_;
+};
+
 // Writes env.json: host, cores, LibTorch, device, threads.
 void write_environment(const RunFolder& folder, const std::string& device, int threads);
 

@@ -19,6 +19,11 @@ std::string address_of(const std::string& address, int rank) {
   return port == 0 ? address : address.substr(0, colon + 1) + std::to_string(port + rank);
 }
 
+// Names come from workers: what is not UTF-8 in them is replaced.
+std::string page(const nlohmann::ordered_json& json) {
+  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
 double share(double part, double whole) {
   return whole > 0 ? std::clamp(part / whole, 0.0, 1.0) : 0.0;
 }
@@ -32,11 +37,13 @@ StatusBoard::StatusBoard(const RunOptions& options, int rank, int ranks, const T
   status_.rank = rank;
   status_.ranks = ranks;
   status_.steps = options.training.schedule.steps;
+  status_.local = options.service.source == "local" || !asks_every_view(options.fusion.method) ||
+                  options.service.store.mode != StoreMode::kOff;
   status_.window = options.training.window / ranks;
   if (options.service.status == "off") return;
   server_ = std::make_unique<StatusServer>(
       address_of(options.service.status, rank),
-      StatusServer::Pages{[this] { return to_prometheus(now()); }, [this] { return to_json(now()).dump() + "\n"; }});
+      StatusServer::Pages{[this] { return to_prometheus(now()); }, [this] { return page(to_json(now())); }});
 }
 
 StatusBoard::~StatusBoard() {
@@ -72,7 +79,7 @@ void StatusBoard::step(std::int64_t step, double lr, const StepValues& values, c
       spent.training / static_cast<double>(step - first_step_) * static_cast<double>(status_.steps - step);
   status_.phases = phases.all();
   // Rates over the last seconds, not over the last step.
-  constexpr double kRowSeconds = 5;
+  constexpr double kRowSeconds = 2;
   const double seconds = spent.training - row_spent_.training;
   if (seconds < kRowSeconds && row_step_ > first_step_) return;
   const double images = static_cast<double>((step - row_step_) * options_.training.batch) / status_.ranks;

@@ -1,5 +1,7 @@
 #include "student/trainer.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "core/log.h"
 #include "student/device.h"
@@ -34,6 +36,27 @@ void check_options(const RunOptions& options, const World& world) {
   }
 }
 
+// Ranks that don't mean the same training would wait for each other for ever, or learn something else without a word.
+void check_same_everywhere(const RunFacts& facts, ProcessGroup& ranks) {
+  std::string text;
+  for (const auto& [key, value] : facts) text += key + " = " + value + "\n";
+  const std::vector<std::string> all = ranks.gather(text);
+  ranks.together([&] {
+    for (std::size_t rank = 1; rank < all.size(); ++rank) {
+      if (all[rank] == all[0]) continue;
+      const auto [mine, other] = std::mismatch(all[0].begin(), all[0].end(), all[rank].begin(), all[rank].end());
+      const auto line = [](const std::string& whole, std::string::const_iterator at) {
+        const auto place = static_cast<std::size_t>(at - whole.begin());
+        const std::size_t begin = place == 0 ? 0 : whole.rfind('\n', place - 1) + 1;
+        return whole.substr(begin, whole.find('\n', place) - begin);
+      };
+      throw Error("is '" + line(all[rank], other) + "' there and '" + line(all[0], mine) + "' on rank 0",
+                  "rank " + std::to_string(rank), "all ranks need the same configuration, images and weights files",
+                  Exit::kUsage);
+    }
+  });
+}
+
 }  // namespace
 
 struct Trainer::State {
@@ -47,6 +70,7 @@ struct Trainer::State {
   std::optional<Dataset> val;
   std::vector<CoveredSet> sets;
   Coverage coverage;
+  std::optional<RunLock> lock;  // on the rank that writes
 };
 
 Trainer::Trainer(RunOptions options, std::vector<TeacherChannels> teachers) : state_(std::make_unique<State>(nullptr)) {
@@ -93,6 +117,7 @@ RunResult Trainer::run(TargetSource& source, bool resume) {
   ranks.together([&] {
     if (!ranks.writes()) return;
     open_run_folder(options.run, resume);
+    state.lock.emplace(folder);
     if (!std::filesystem::exists(folder.environment())) write_environment(folder, options.training.device, threads);
   });
   if (options.fusion.method == Method::kBackground) {
@@ -108,6 +133,7 @@ RunResult Trainer::run(TargetSource& source, bool resume) {
   const bool live = asks_every_view(options.fusion.method);
   const std::unique_ptr<TargetSource> empty = make_empty_source();
   const std::vector<TeacherChannels> asked = live ? state.teachers : std::vector<TeacherChannels>();
+  check_same_everywhere(facts, ranks);
   Training training({options, state.datasets, state.val, state.coverage, asked, ranks}, facts);
   if (resume) training.resume();
   RunResult result = training.run(live ? source : *empty);

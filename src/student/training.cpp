@@ -40,6 +40,7 @@ Training::Training(const TrainingInput& input, RunFacts facts)
       spec_(spec_of(options_)),
       student_(options_, device_, ranks_),
       phases_(clock_) {
+  student_.share(ranks_);  // one start, whatever file training.init names on each host
   if (training_.trace_steps == 0) return;
   const std::string name = "rank-" + std::to_string(ranks_.rank());
   std::filesystem::create_directories(folder_.root / "trace");
@@ -153,6 +154,7 @@ std::vector<JoinedView> Training::take(Window& window) {
   std::vector<JoinedView> views;
   saved_if_it_fails([&] {
     ranks_.together([&] {
+      writer_.check();
       if (stop_requested()) throw interrupted();
       views = window.take(static_cast<std::size_t>(share_));
     });
@@ -215,6 +217,8 @@ void Training::evaluate() {
 // The training goes on while the copies are written; it waits where the checkpoint before is still being written.
 void Training::save() {
   phases_.enter("save");
+  board_->phase("saving");
+  ranks_.barrier();  // a rank lost in the middle of this step would leave half of its sums in the weights
   on_writer([this] {
     run_log_->flush();
     Checkpoint checkpoint{step_, best_, student_.tensors(), facts_};
@@ -230,11 +234,12 @@ void Training::save() {
   saved_step_ = step_;
 }
 
-// What fails here fails on all ranks, after a whole step.
+// What fails here fails on all ranks, after a whole step, unless a rank is lost.
 void Training::saved_if_it_fails(const std::function<void()>& action) {
   try {
     action();
   } catch (const Error& error) {
+    if (error.exit() == Exit::kRankLost) throw;  // nothing can be agreed on any more
     if (step_ > saved_step_) save();
     on_writer([this] { writer_.finish(); });
     if (error.exit() == Exit::kInterrupted) throw interrupted();

@@ -38,6 +38,15 @@ void WriteBehind::finish() {
 
 void WriteBehind::wait_until_idle(std::unique_lock<std::mutex>& lock) {
   changed_.wait(lock, [this] { return !job_; });
+  rethrow();
+}
+
+void WriteBehind::check() {
+  std::lock_guard lock(mutex_);
+  rethrow();
+}
+
+void WriteBehind::rethrow() {
   if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
 }
 

@@ -21,11 +21,14 @@ class WriteBehind {
   // one before threw; then this job is not started.
   void start(std::function<void()> job);
 
+  // Throws what the last job threw, once; does not block.
+  void check();
   // Blocks until nothing is left to do. Throws what the last job threw, once.
   void finish();
 
  private:
   void work();
+  void rethrow();
   void wait_until_idle(std::unique_lock<std::mutex>& lock);
 
   std::mutex mutex_;  // guards all that follows

@@ -39,13 +39,20 @@ void AllowList::add(const std::string& public_key, const std::string& name) {
 
 AllowList::Keys AllowList::read(bool strict) const {
   Keys keys = own_;
-  for (const std::string& path : paths_) {
+  const auto lenient = [&](const auto& action) {
     try {
-      for (const fs::path& file : key_files(path)) keys.emplace(load_public_key(file), file.stem().string());
+      action();
     } catch (const Error& error) {
       if (strict) throw;
       if (!complained_) log::warn("allowed keys: {}", error.what());
       complained_ = true;
+    }
+  };
+  for (const std::string& path : paths_) {
+    std::vector<fs::path> files;
+    lenient([&] { files = key_files(path); });
+    for (const fs::path& file : files) {
+      lenient([&] { keys.emplace(load_public_key(file), file.stem().string()); });
     }
   }
   return keys;

@@ -263,7 +263,9 @@ LeaseTable::Setback LeaseTable::failure(const std::string& peer, const Failure& 
     setback.end.emplace(
         "can't answer for image " + path + ":\n" + describe(*slot),
         "teacher '" + teachers_[static_cast<std::size_t>(teacher)].name + "'",
-        others ? "repair or remove the image" : "no other worker is there to try; repair or remove the image");
+        std::string(others ? "" : "no other worker is there to try; ") +
+            "repair or remove the image; where only workers don't see it, start them with --root, or set "
+            "service.images: inline");
   }
   return setback;
 }

@@ -94,6 +94,10 @@ class RouterSource final : public RemoteSource {
 
   std::vector<SoftTargets> take() override;
   SourceStats stats() const override;
+  void keep_workers() override {
+    std::lock_guard lock(mutex_);
+    keeping_ = true;
+  }
 
  private:
   void bind();
@@ -103,7 +107,7 @@ class RouterSource final : public RemoteSource {
   const std::string& name_of(int teacher) const {
     return server_.table().teachers()[static_cast<std::size_t>(teacher)].name;
   }
-  std::string start_hint(int teacher) const;
+  std::string start_hint(int teacher) const override;
 
   void serve();        // the I/O thread
   void read_images();  // the reader's thread
@@ -125,7 +129,7 @@ class RouterSource final : public RemoteSource {
   std::condition_variable changed_;
   LeaseServer server_;
   std::exception_ptr failure_;
-  bool closing_ = false;
+  bool closing_ = false, keeping_ = false;
   SourceStats stats_;
   std::thread thread_, reader_;
 };
@@ -161,7 +165,10 @@ void RouterSource::asked() {
 }
 
 std::string RouterSource::start_hint(int teacher) const {
+  const EngineOptions& engine = server_.table().teachers()[static_cast<std::size_t>(teacher)].engine;
   return "conclave teach --connect " + address_ + " --name " + name_of(teacher) + " --weights FILE" +
+         (engine.threads == 1 ? "" : " --threads " + std::to_string(engine.threads)) + (engine.bf16 ? " --bf16" : "") +
+         (engine.channels_last ? " --channels-last" : "") +
          (options_.keys.secret.empty() ? "" : " --key WORKER.key --trainer-key TRAINER.pub");
 }
 
@@ -250,7 +257,7 @@ void RouterSource::serve() {
       if (server_.failure() && !failure_) failure_ = std::make_exception_ptr(*server_.failure());
       changed_.notify_all();
     }
-    part();
+    if (!keeping_) part();
   } catch (...) {
     failure_ = std::current_exception();
   }

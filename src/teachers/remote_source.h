@@ -38,6 +38,8 @@ class RemoteSource : public TargetSource {
 
   // The address that workers connect to, with the port that was picked.
   virtual const std::string& address() const = 0;
+  // The command that starts a worker of this teacher (a position in the run's order) that will be taken.
+  virtual std::string start_hint(int teacher) const = 0;
 
   // Tells workers, those to come included, the addresses of all ranks' sources in rank order, this one's among them.
   // Rank 0 alone has to. A host of 0.0.0.0 stands for the one at which a worker reached this source. Thread-safe.

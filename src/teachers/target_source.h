@@ -66,6 +66,9 @@ class TargetSource {
   // Exit::kInterrupted when stop_requested() while blocked.
   virtual std::vector<SoftTargets> take() = 0;
 
+  // The work will go on in another process: workers from outside are not sent away when this ends.
+  virtual void keep_workers() {}
+
   virtual SourceStats stats() const = 0;
 };
 

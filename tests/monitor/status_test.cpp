@@ -78,6 +78,15 @@ TEST(Advice, SaysHowManyWorkersOfWhichTeacherEndTheWaiting) {
   EXPECT_THAT(text, Not(HasSubstr("car")));
 }
 
+TEST(Advice, NamesTheTeachersThatHaveNoWorker) {
+  RankStatus status = waiting_rank();
+  status.teacher_wait = 0;
+  status.teachers[1].workers = 0;
+  EXPECT_THAT(advice({status}), HasSubstr("no worker for teacher car"));
+  status.local = true;
+  EXPECT_EQ(advice({status}), "nobody waits for teachers");
+}
+
 TEST(Advice, IsSilentWhereNobodyWaits) {
   RankStatus status = waiting_rank();
   status.teacher_wait = 0.01;

@@ -39,6 +39,15 @@ TEST(RunFolder, RefusesAFile) {
   EXPECT_THROW(open_run_folder(folder.path / "file", false), Error);
 }
 
+TEST(RunLock, LetsNoSecondTrainingIntoAFolder) {
+  const TemporaryFolder folder;
+  {
+    const RunLock first(RunFolder{folder.path});
+    EXPECT_THROW(RunLock second(RunFolder{folder.path}), Error);
+  }
+  EXPECT_NO_THROW(RunLock(RunFolder{folder.path}));
+}
+
 TEST(RunFacts, NameWhatDiffers) {
   RunOptions options;
   const RunFacts before = run_facts(options, {}, {});

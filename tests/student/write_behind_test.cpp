@@ -35,6 +35,22 @@ TEST(WriteBehind, KeepsTheOrder) {
   for (int i = 0; i < 50; ++i) EXPECT_EQ(order[static_cast<std::size_t>(i)], i);
 }
 
+TEST(WriteBehind, TellsOfAFailureBeforeTheNextJob) {
+  WriteBehind writer;
+  writer.check();
+  writer.start([] { throw Error("no room", "disk"); });
+  bool told = false;
+  while (!told) {
+    try {
+      writer.check();
+    } catch (const Error&) {
+      told = true;
+    }
+  }
+  writer.check();
+  writer.finish();
+}
+
 TEST(WriteBehind, ThrowsAFailureOnceAtTheNextCall) {
   WriteBehind writer;
   writer.start([] { throw Error("no room", "disk"); });
