@@ -14,6 +14,7 @@
 #include "core/stop.h"
 #include "monitor/advice.h"
 #include "monitor/status_server.h"
+#include "student/progress.h"
 #include "student/run_folder.h"
 
 namespace conclave {
@@ -56,17 +57,6 @@ std::vector<RankStatus> ask(const std::vector<std::string>& addresses) {
   return ranks;
 }
 
-std::string duration(double seconds) {
-  const auto total = static_cast<long long>(seconds + 0.5);
-  char text[40];
-  if (total >= 3600) {
-    std::snprintf(text, sizeof text, "%lld:%02lld:%02lld", total / 3600, total / 60 % 60, total % 60);
-  } else {
-    std::snprintf(text, sizeof text, "%lld:%02lld", total / 60, total % 60);
-  }
-  return text;
-}
-
 int width_of(const std::vector<std::string>& names, std::size_t least) {
   for (const std::string& name : names) least = std::max(least, name.size());
   return static_cast<int>(least);
@@ -77,7 +67,7 @@ void show(const std::vector<RankStatus>& ranks) {
   std::printf("%s: %s, step %lld of %lld (%.0f %%), loss %.4g, ETA %s\n\n", first.run.c_str(), first.phase.c_str(),
               static_cast<long long>(first.step), static_cast<long long>(first.steps),
               first.steps > 0 ? 100.0 * static_cast<double>(first.step) / static_cast<double>(first.steps) : 0.0,
-              first.loss, duration(first.eta_seconds).c_str());
+              first.loss, duration_text(first.eta_seconds).c_str());
   std::printf("rank  images/s  waits for data  for teachers     views  from store  leases reissued\n");
   for (const RankStatus& rank : ranks) {
     std::printf("%4d  %8.1f  %12.0f %%  %10.0f %%  %8llu  %10llu  %15llu\n", rank.rank, rank.images_per_second,

@@ -8,6 +8,8 @@ namespace {
 
 constexpr Seconds kTerminalPause{0.2}, kLinePause{10.0};
 
+}  // namespace
+
 std::string duration_text(double seconds) {
   if (!std::isfinite(seconds) || seconds < 0) return "-";
   const long long total = std::llround(std::min(seconds, 1e9));
@@ -19,8 +21,6 @@ std::string duration_text(double seconds) {
   }
   return text;
 }
-
-}  // namespace
 
 std::string to_text(const ProgressState& state) {
   char text[256];

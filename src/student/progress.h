@@ -16,6 +16,9 @@ struct ProgressState {
   double eta = 0;                          // seconds
 };
 
+// "1:54", "2:03:04"; "-" for what is no duration.
+std::string duration_text(double seconds);
+
 // "step 120/1000  loss 2.314  lr 2.0e-03  64.1 img/s  data 1 %  teacher 12 %  ETA 1:54"
 std::string to_text(const ProgressState& state);
 

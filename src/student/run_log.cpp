@@ -9,14 +9,6 @@
 #include "student/evaluate.h"
 
 namespace conclave {
-namespace {
-
-double share(double part, double whole) {
-  return whole > 0 ? std::clamp(part / whole, 0.0, 1.0) : 0.0;
-}
-
-}  // namespace
-
 RunLog::RunLog(const RunFolder& folder, const TrainOptions& options, std::uint64_t images, std::int64_t step)
     : options_(options),
       images_(static_cast<double>(images)),
@@ -24,19 +16,13 @@ RunLog::RunLog(const RunFolder& folder, const TrainOptions& options, std::uint64
       trace_(folder.trace(), RowFile::Format::kTrace, step),
       events_(folder.events(), step > 0 ? std::optional<std::int64_t>(step) : std::nullopt),
       progress_(stderr, ::isatty(STDERR_FILENO) == 1, clock_),
-      first_step_(step),
-      row_step_(step) {}
+      meter_(step) {}
 
 void RunLog::step(std::int64_t step, double lr, const StepValues& values, const TimeSpent& spent) {
   trace_.write(trace_row(step, values.loss));
   const std::int64_t steps = options_.schedule.steps;
-  const double seconds = spent.training - row_spent_.training;
-  const double rate = static_cast<double>((step - row_step_) * options_.batch) / std::max(seconds, 1e-9);
-  const double data_wait = share(spent.data_wait - row_spent_.data_wait, seconds);
-  const double teacher_wait = share(spent.teacher_wait - row_spent_.teacher_wait, seconds);
-  const double per_step = spent.training / static_cast<double>(step - first_step_);
-  progress_.show(
-      {step, steps, values.loss, lr, rate, data_wait, teacher_wait, per_step * static_cast<double>(steps - step)});
+  const auto [rate, data_wait, teacher_wait] = meter_.rates(step, options_.batch, spent);
+  progress_.show({step, steps, values.loss, lr, rate, data_wait, teacher_wait, meter_.eta(step, steps, spent)});
   if (step % std::max(1, options_.log_every) != 0 && step != steps) return;
 
   const double epoch = static_cast<double>(step * options_.batch) / images_;
@@ -52,8 +38,7 @@ void RunLog::step(std::int64_t step, double lr, const StepValues& values, const 
                      {"wait/teacher", static_cast<float>(teacher_wait)}};
   for (const auto& [name, value] : values.terms) scalars.emplace_back("loss/" + name, static_cast<float>(value));
   events_.write(step, scalars);
-  row_step_ = step;
-  row_spent_ = spent;
+  meter_.restart(step, spent);
 }
 
 void RunLog::evaluation(std::int64_t step, const ApResult& result, const Dataset& dataset) {

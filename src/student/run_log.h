@@ -6,15 +6,11 @@
 #include "student/options.h"
 #include "student/progress.h"
 #include "student/run_folder.h"
+#include "student/step_rates.h"
 #include "student/step_values.h"
 #include "student/tensorboard.h"
 
 namespace conclave {
-
-// Seconds that a training has spent so far; evaluation is not counted.
-struct TimeSpent {
-  double training = 0, data_wait = 0, teacher_wait = 0;
-};
 
 // Everything that a training writes about its steps: metrics.jsonl, trace.txt, TensorBoard events, the progress line.
 class RunLog {
@@ -34,9 +30,7 @@ class RunLog {
   RowFile metrics_, trace_;
   EventWriter events_;
   Progress progress_;
-  std::int64_t first_step_;  // of this process
-  std::int64_t row_step_;    // of the last row in metrics.jsonl
-  TimeSpent row_spent_;
+  StepMeter meter_;  // since the last row in metrics.jsonl
 };
 
 }  // namespace conclave

@@ -24,14 +24,10 @@ std::string page(const nlohmann::ordered_json& json) {
   return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
-double share(double part, double whole) {
-  return whole > 0 ? std::clamp(part / whole, 0.0, 1.0) : 0.0;
-}
-
 }  // namespace
 
-StatusBoard::StatusBoard(const RunOptions& options, int rank, int ranks, const TargetSource& source)
-    : options_(options), source_(source), begin_(clock_.now()) {
+StatusBoard::StatusBoard(const RunOptions& options, int rank, int ranks, const TargetSource& source, std::int64_t step)
+    : options_(options), source_(source), begin_(clock_.now()), meter_(step) {
   status_.run = options.run;
   status_.phase = "starting";
   status_.rank = rank;
@@ -70,24 +66,20 @@ void StatusBoard::phase(const std::string& name) {
 void StatusBoard::step(std::int64_t step, double lr, const StepValues& values, const TimeSpent& spent,
                        const Phases& phases) {
   std::lock_guard lock(mutex_);
-  if (first_step_ < 0) first_step_ = row_step_ = step - 1;
   status_.phase = "training";
   status_.step = step;
   status_.loss = values.loss;
   status_.lr = lr;
-  status_.eta_seconds =
-      spent.training / static_cast<double>(step - first_step_) * static_cast<double>(status_.steps - step);
+  status_.eta_seconds = meter_.eta(step, status_.steps, spent);
   status_.phases = phases.all();
   // Rates over the last seconds, not over the last step.
   constexpr double kRowSeconds = 2;
-  const double seconds = spent.training - row_spent_.training;
-  if (seconds < kRowSeconds && row_step_ > first_step_) return;
-  const double images = static_cast<double>((step - row_step_) * options_.training.batch) / status_.ranks;
-  status_.images_per_second = images / std::max(seconds, 1e-9);
-  status_.data_wait = share(spent.data_wait - row_spent_.data_wait, seconds);
-  status_.teacher_wait = share(spent.teacher_wait - row_spent_.teacher_wait, seconds);
-  row_step_ = step;
-  row_spent_ = spent;
+  if (meter_.seconds(spent) < kRowSeconds && !meter_.fresh()) return;
+  const StepRates rates = meter_.rates(step, static_cast<double>(options_.training.batch) / status_.ranks, spent);
+  status_.images_per_second = rates.images_per_second;
+  status_.data_wait = rates.data_wait;
+  status_.teacher_wait = rates.teacher_wait;
+  meter_.restart(step, spent);
 }
 
 RankStatus StatusBoard::now() const {

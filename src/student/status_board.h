@@ -11,7 +11,8 @@
 #include "monitor/status.h"
 #include "monitor/status_server.h"
 #include "student/options.h"
-#include "student/run_log.h"
+#include "student/step_rates.h"
+#include "student/step_values.h"
 
 namespace conclave {
 
@@ -19,8 +20,8 @@ namespace conclave {
 // training thread; pages are read from others.
 class StatusBoard {
  public:
-  // The source must outlive this.
-  StatusBoard(const RunOptions& options, int rank, int ranks, const TargetSource& source);
+  // The source must outlive this. Goes on after `step` steps.
+  StatusBoard(const RunOptions& options, int rank, int ranks, const TargetSource& source, std::int64_t step);
   ~StatusBoard();  // removes what publish() wrote
 
   std::string address() const;  // of the pages; empty: there are none
@@ -40,8 +41,7 @@ class StatusBoard {
   const TimePoint begin_;
   mutable std::mutex mutex_;  // guards all that follows
   RankStatus status_;
-  std::int64_t first_step_ = -1, row_step_ = 0;
-  TimeSpent row_spent_;
+  StepMeter meter_;                       // since the rates were last taken
   std::unique_ptr<StatusServer> server_;  // last: its threads read the rest
 };
 

@@ -125,6 +125,7 @@ RunResult Trainer::run(TargetSource& source, bool resume) {
   }
   RunFacts facts = run_facts(options, state.datasets, state.teachers);
   facts["ranks"] = std::to_string(ranks.size());
+  check_same_everywhere(facts, ranks);
   if (options.fusion.method == Method::kPseudo) {
     const std::size_t boxes = add_pseudo_labels(state.datasets, state.coverage, state.teachers, options, source,
                                                 folder.pseudo(), resume, ranks);
@@ -133,7 +134,6 @@ RunResult Trainer::run(TargetSource& source, bool resume) {
   const bool live = asks_every_view(options.fusion.method);
   const std::unique_ptr<TargetSource> empty = make_empty_source();
   const std::vector<TeacherChannels> asked = live ? state.teachers : std::vector<TeacherChannels>();
-  check_same_everywhere(facts, ranks);
   Training training({options, state.datasets, state.val, state.coverage, asked, ranks}, facts);
   if (resume) training.resume();
   RunResult result = training.run(live ? source : *empty);

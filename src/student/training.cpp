@@ -40,7 +40,6 @@ Training::Training(const TrainingInput& input, RunFacts facts)
       spec_(spec_of(options_)),
       student_(options_, device_, ranks_),
       phases_(clock_) {
-  student_.share(ranks_);  // one start, whatever file training.init names on each host
   if (training_.trace_steps == 0) return;
   const std::string name = "rank-" + std::to_string(ranks_.rank());
   std::filesystem::create_directories(folder_.root / "trace");
@@ -57,7 +56,6 @@ void Training::resume() {
   evaluated_ = static_cast<std::int64_t>(progress[1].item<double>());
   best_ = progress[2].item<double>();
   seconds_before_ = progress[3].item<double>();
-  student_.share(ranks_);
 }
 
 void Training::load() {
@@ -80,6 +78,7 @@ void Training::load() {
 }
 
 RunResult Training::run(TargetSource& source) {
+  student_.share(ranks_);  // one start: what rank 0 resumed, or found under training.init
   const std::int64_t steps = training_.schedule.steps;
   std::vector<std::size_t> sizes;
   for (const Dataset& dataset : datasets_) sizes.push_back(dataset.images.size());
@@ -91,7 +90,7 @@ RunResult Training::run(TargetSource& source) {
   Window window(
       datasets_, loader, source, [&] { return sampler.at(position_of(taken++)); }, in_flight);
   if (ranks_.writes()) run_log_ = std::make_unique<RunLog>(folder_, training_, sampler.images(), step_);
-  board_ = std::make_unique<StatusBoard>(options_, ranks_.rank(), ranks_.size(), source);
+  board_ = std::make_unique<StatusBoard>(options_, ranks_.rank(), ranks_.size(), source, step_);
   const std::vector<std::string> pages = ranks_.gather(board_->address());
   on_writer([&] { board_->publish(folder_.status(), pages); });
   if (trace_) phases_.record(*trace_, step_ + training_.trace_steps);

@@ -135,7 +135,7 @@ class RouterSource final : public RemoteSource {
 };
 
 void RouterSource::bind() {
-  const std::size_t longest = std::min(server_.longest_frame(), options_.max_message);
+  const std::size_t longest = std::min(server_.longest_frame(), frame_limits::kMessage);
   try {
     context_ = context_for(options_.bind);
     socket_.emplace(*context_, zmq::socket_type::router);
@@ -306,8 +306,8 @@ void RouterSource::receive() {
     }
     if (parts != 1) {
       server_.garbage(peer.to_string(), "a message of " + std::to_string(parts) + " parts");
-    } else if (part.size() > options_.max_message) {  // inproc has no limit of its own
-      server_.garbage(peer.to_string(), "a message longer than max_message");
+    } else if (part.size() > frame_limits::kMessage) {  // inproc has no limit of its own
+      server_.garbage(peer.to_string(), "a message that is too long");
     } else {
       const std::string name = peer.to_string();
       const bool known = server_.table().knows(name);

@@ -21,10 +21,8 @@ struct RemoteOptions {
   // While a teacher is waited for, counted from its last answer: without a worker for so long, or with workers for two
   // lease_seconds more, is Exit::kStalled.
   double stall_timeout = 600;
-  double stall_notice = 60;             // while waiting, say so this often
-  int lease_mb = 16;                    // MiB of one lease with its images, 2 to 64; larger ones are an error
-  std::size_t max_message = 64u << 20;  // bytes; frames longer than this, or than any worker's can be, end the
-                                        // connection
+  double stall_notice = 60;  // while waiting, say so this often
+  int lease_mb = 16;         // MiB of one lease with its images, 2 to 64; larger ones are an error
   TrainerKeys keys;
   int max_workers = 256;  // at once, of all teachers; further ones are refused
 };

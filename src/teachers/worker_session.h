@@ -62,8 +62,7 @@ class WorkerSession {
 
   // --- leases that wait, oldest first
   const Lease* next() const { return queue_.empty() ? nullptr : &queue_.front(); }
-  Lease take();  // REQUIRES: next()
-  void drop_waiting() { queue_.clear(); }
+  Lease take();                     // REQUIRES: next()
   bool answer(LeaseAnswer answer);  // false: of an earlier session, dropped
 
   // --- frames to be sent, in this order
