@@ -16,6 +16,7 @@
 #include "core/stop.h"
 #include "monitor/status.h"
 #include "monitor/status_server.h"
+#include "store/worker_store.h"
 #include "teachers/worker.h"
 
 namespace conclave {
@@ -26,6 +27,7 @@ struct TeachFlags {
   std::vector<std::string> names, weights;
   std::size_t memory_mb = 256;
   std::string status;  // HOST:PORT; empty: none
+  std::string store;   // a folder; empty: none
   WorkerOptions options;
 };
 
@@ -47,6 +49,7 @@ class WorkerPages {
     status_.leases = report.leases;
     status_.views = report.views;
     status_.bytes = report.bytes;
+    status_.stored_views = report.stored_views;
   }
 
  private:
@@ -73,12 +76,21 @@ void teach(const TeachFlags& flags) {
   }
   for (std::size_t i = 0; i < flags.names.size(); ++i) options.teachers.push_back({flags.names[i], flags.weights[i]});
   options.memory = flags.memory_mb << 20;
+  if (!flags.store.empty()) {
+    options.cache = [&](const std::vector<ExpectedTeacher>& teachers) {
+      StoreOptions store;
+      store.folder = flags.store;
+      return make_worker_store(std::make_unique<TargetStore>(store, TargetStore::Access::kWrite), teachers,
+                               options.root);
+    };
+  }
   log::start("teacher " + join(flags.names, "+") + " " + std::to_string(getpid()));
   install_stop_signals();
   WorkerPages pages(flags);
   const WorkerReport report = run_worker(options, stop_requested, [&](const WorkerReport& seen) { pages.show(seen); });
-  log::info("served {} leases, {} views, {:.1f} KB", report.leases, report.views,
-            static_cast<double>(report.bytes) / 1e3);
+  log::info("served {} leases, {} views, {:.1f} KB{}", report.leases, report.views,
+            static_cast<double>(report.bytes) / 1e3,
+            flags.store.empty() ? "" : "; " + std::to_string(report.stored_views) + " views were in the store");
 }
 
 }  // namespace
@@ -92,7 +104,8 @@ void add_teach(CLI::App& app, Action& action) {
       "  conclave teach --connect tcp://trainer:5555 --name person --weights person.safetensors --name car --weights "
       "car.safetensors\n"
       "  conclave teach --connect tcp://trainer:5555 --name car --weights car.safetensors --key keys/worker1.key "
-      "--trainer-key keys/trainer.pub\n\n"
+      "--trainer-key keys/trainer.pub\n"
+      "  conclave teach --connect tcp://trainer:5555 --name car --weights car.safetensors --store targets\n\n"
       "A worker needs no configuration: the trainer tells it how views are drawn, and where its other ranks are. "
       "Start\n"
       "as many per teacher as you like, before or after the trainer, on any host that sees the image files; with\n"
@@ -123,6 +136,8 @@ void add_teach(CLI::App& app, Action& action) {
   verb->add_option("--device", options->engine.device, "cpu, cuda or cuda:N")->capture_default_str();
   verb->add_option("--key", options->keys.secret, "this worker's .key file, where the trainer asks for keys");
   verb->add_option("--trainer-key", options->keys.trainer, "the trainer's .pub file; goes with --key");
+  verb->add_option("--store", flags->store,
+                   "a folder of targets: what is there is not computed, what is computed is kept");
   verb->add_option("--status", flags->status,
                    "HOST:PORT to show its state at: /metrics for Prometheus, /status as JSON");
   verb->add_option("--connect-timeout", options->connect_timeout,

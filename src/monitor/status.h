@@ -49,6 +49,7 @@ struct WorkerStatus {
   std::vector<std::string> teachers;  // names
   std::string trainer;                // the address of rank 0
   std::uint64_t leases = 0, views = 0, bytes = 0;
+  std::uint64_t stored_views = 0;  // that its own store had
   double up_seconds = 0;
 };
 

@@ -60,9 +60,9 @@ Json to_json(const RankStatus& status) {
 }
 
 Json to_json(const WorkerStatus& status) {
-  return {{"worker", status.worker},        {"teachers", status.teachers}, {"trainer", status.trainer},
-          {"leases", status.leases},        {"views", status.views},       {"bytes", status.bytes},
-          {"up_seconds", status.up_seconds}};
+  return {{"worker", status.worker}, {"teachers", status.teachers},    {"trainer", status.trainer},
+          {"leases", status.leases}, {"views", status.views},          {"stored_views", status.stored_views},
+          {"bytes", status.bytes},   {"up_seconds", status.up_seconds}};
 }
 
 RankStatus rank_status(const Json& json, const std::string& where) {

@@ -87,6 +87,7 @@ std::string to_prometheus(const WorkerStatus& s) {
   const auto number = [](auto value) { return static_cast<double>(value); };
   out.family("worker_leases_total", "counter", "Leases answered.").sample(number(s.leases));
   out.family("worker_answered_views_total", "counter", "Views answered.").sample(number(s.views));
+  out.family("worker_stored_views_total", "counter", "Views that its own store had.").sample(number(s.stored_views));
   out.family("worker_bytes_total", "counter", "Bytes of records sent.").sample(number(s.bytes));
   out.family("worker_up_seconds", "gauge", "Seconds since the worker started.").sample(s.up_seconds);
   return out.text();

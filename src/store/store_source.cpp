@@ -1,17 +1,14 @@
 #include "store/store_source.h"
 
-#include <chrono>
 #include <deque>
 #include <mutex>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <unordered_set>
 
 #include "core/error.h"
-#include "core/file.h"
-#include "datasets/image_io.h"
 #include "models/spec.h"
+#include "store/store_lookup.h"
 #include "store/target_key.h"
 #include "teachers/record_reader.h"
 #include "teachers/record_writer.h"
@@ -22,13 +19,12 @@ namespace {
 // A view to be asked waits in a partly filled lease for others. When so many that are stored have come after it, they
 // may be few: the lease goes out, so that its answer is there when the trainer gets to it.
 constexpr int kStoredBehind = 8;
-constexpr std::chrono::seconds kRefresh{1};  // how often, at most, a miss looks for what others have appended
 
 class StoreSource final : public TargetSource {
  public:
   StoreSource(std::unique_ptr<TargetStore> store, StoreMode mode, std::vector<ExpectedTeacher> teachers,
               const ViewOptions& views, const SparseOptions& sparse, OpenTeachers open)
-      : store_(std::move(store)), mode_(mode), teachers_(std::move(teachers)), views_(views), open_(std::move(open)) {
+      : lookup_(std::move(store)), mode_(mode), teachers_(std::move(teachers)), views_(views), open_(std::move(open)) {
     for (const ExpectedTeacher& teacher : teachers_) {
       if (teacher.hash.empty()) throw Error("a store needs the hash of its weights", "teacher " + teacher.name);
       teacher_keys_.emplace_back(teacher, sparse);
@@ -39,7 +35,7 @@ class StoreSource final : public TargetSource {
   void ask(const TargetRequest& request) override {
     Pending pending;
     pending.image = request.path;
-    const ImageContent& content = content_of(request);
+    const ImageContent content = lookup_.content_of(request);
     for (const TeacherKey& teacher : teacher_keys_) {
       pending.keys.push_back(target_key(teacher, content, request.key, request.width, request.height, views_));
     }
@@ -121,14 +117,6 @@ class StoreSource final : public TargetSource {
     return *inner_;
   }
 
-  const ImageContent& content_of(const TargetRequest& request) {
-    const auto known = contents_.find(request.path);
-    if (known != contents_.end()) return known->second;
-    const ImageContent content =
-        request.image ? image_content(*request.image) : image_content(read_file(request.path, kMaxImageBytes));
-    return contents_.emplace(request.path, content).first->second;
-  }
-
   // Fills in what the store has and `pending` lacks.
   void look_up(Pending& pending) {
     pending.found.resize(pending.keys.size());
@@ -138,11 +126,7 @@ class StoreSource final : public TargetSource {
   }
 
   std::optional<SoftTargets> stored_targets(std::size_t teacher, const TargetKey& key) {
-    if (!store_->contains(key) && std::chrono::steady_clock::now() >= refresh_at_) {
-      store_->refresh();
-      refresh_at_ = std::chrono::steady_clock::now() + kRefresh;
-    }
-    const std::optional<std::string> record = store_->find(key);
+    const std::optional<std::string> record = lookup_.find(key);
     if (!record) return std::nullopt;
     SoftTargets targets = read_record(*record);
     if (targets.width != views_.width / kStride || targets.height != views_.height / kStride ||
@@ -150,7 +134,7 @@ class StoreSource final : public TargetSource {
       throw Error("targets of " + std::to_string(targets.channels.size()) + " channels on " +
                       std::to_string(targets.width) + "x" + std::to_string(targets.height) + " cells, not those of " +
                       teachers_[teacher].name,
-                  store_->folder().string(), "the store holds what this program did not write");
+                  lookup_.store().folder().string(), "the store holds what this program did not write");
     }
     std::lock_guard lock(mutex_);
     stored_bytes_ += record->size();
@@ -163,7 +147,7 @@ class StoreSource final : public TargetSource {
     pending.found.resize(pending.keys.size());
     for (std::size_t t = 0; t < answers.size(); ++t) {
       if (pending.found[t]) continue;
-      store_->append(pending.keys[t], descriptions_[t], write_record(answers[t]));
+      lookup_.store().append(pending.keys[t], descriptions_[t], write_record(answers[t]));
       pending.found[t] = std::move(answers[t]);
     }
     asked_.erase(asked_.find(pending.keys.front()));
@@ -174,20 +158,20 @@ class StoreSource final : public TargetSource {
     while (pending.found[teacher]) ++teacher;
     const ExpectedTeacher& expected = teachers_[teacher];
     bool known = false;
-    for (const std::string& text : store_->descriptions()) known = known || text == descriptions_[teacher];
+    for (const std::string& text : lookup_.store().descriptions()) known = known || text == descriptions_[teacher];
     const std::string what = "no targets of teacher " + expected.name + " (weights " + expected.hash.substr(0, 12) +
                              ") are stored for a view of " + pending.image;
     if (!known) {
       return Error(what + "; the store has none of these weights with this engine, floor and size",
-                   store_->folder().string(),
+                   lookup_.store().folder().string(),
                    "`conclave store list` shows what it has; service.store.mode=auto asks the teachers");
     }
-    return Error(what, store_->folder().string(),
+    return Error(what, lookup_.store().folder().string(),
                  "service.store.mode=auto asks the teachers for what is missing; views only repeat with "
                  "data.views_per_image, as many as were recorded, and the same `views`");
   }
 
-  const std::unique_ptr<TargetStore> store_;
+  StoreLookup lookup_;
   const StoreMode mode_;
   const std::vector<ExpectedTeacher> teachers_;
   const ViewOptions views_;
@@ -199,8 +183,6 @@ class StoreSource final : public TargetSource {
   bool lease_open_ = false;                                  // a view was asked since the last flush
   int stored_behind_ = 0;                                    // stored views since then
   std::unordered_multiset<TargetKey, TargetKeyHash> asked_;  // first keys of the views under way
-  std::unordered_map<std::string, ImageContent> contents_;   // by path
-  std::chrono::steady_clock::time_point refresh_at_ = std::chrono::steady_clock::now() + kRefresh;
 
   mutable std::mutex mutex_;             // guards all that follows where other threads may ask for stats()
   std::unique_ptr<TargetSource> inner_;  // once it was needed; set and used by the caller's thread

@@ -1,6 +1,7 @@
 #include "teachers/compute_thread.h"
 
 #include <exception>
+#include <optional>
 #include <utility>
 
 #include "core/log.h"
@@ -14,8 +15,12 @@ constexpr std::size_t kKeptBytes = 64u << 20;  // of drawn views, for a worker o
 
 }  // namespace
 
-ComputeThread::ComputeThread(std::vector<std::unique_ptr<Engine>> engines, const std::string& root, Waker& waker)
-    : engines_(std::move(engines)), views_(root, engines_.size() > 1 ? kKeptBytes : 0), waker_(waker) {
+ComputeThread::ComputeThread(std::vector<std::unique_ptr<Engine>> engines, std::unique_ptr<TargetCache> cache,
+                             const std::string& root, Waker& waker)
+    : engines_(std::move(engines)),
+      cache_(std::move(cache)),
+      views_(root, engines_.size() > 1 ? kKeptBytes : 0),
+      waker_(waker) {
   thread_ = std::thread([this] { work(); });
 }
 
@@ -69,18 +74,14 @@ void ComputeThread::work() {
 std::vector<LeaseAnswer> ComputeThread::answer(std::span<const TakenLease> call) {
   std::vector<LeaseAnswer> answers;
   try {
-    std::vector<View> views;
-    for (const TakenLease& taken : call) {
-      for (std::size_t i = 0; i < taken.lease.views.size(); ++i) views.push_back(views_.draw(taken, i));
-    }
-    const HeadOutputs heads = engines_[static_cast<std::size_t>(call.front().lease.teacher)]->run(views);
-    int row = 0;
+    std::vector<std::string> records = records_of(call);
+    auto record = records.begin();
     for (const TakenLease& taken : call) {
       LeaseAnswer& out = answers.emplace_back();
       Result result{taken.welcome->session, taken.lease.id, taken.lease.token, {}};
-      for (std::size_t i = 0; i < taken.lease.views.size(); ++i, ++row) {
-        result.records.push_back(write_record(sparsify(heads, row, taken.welcome->sparse)));
-        out.bytes += result.records.back().size();
+      for (std::size_t i = 0; i < taken.lease.views.size(); ++i) {
+        out.bytes += record->size();
+        result.records.push_back(std::move(*record++));
       }
       out.rank = taken.rank;
       out.session = taken.welcome->session;
@@ -95,6 +96,40 @@ std::vector<LeaseAnswer> ComputeThread::answer(std::span<const TakenLease> call)
   answers.clear();
   for (std::size_t i = 0; i < call.size(); ++i) answers.push_back(std::move(answer(call.subspan(i, 1)).front()));
   return answers;
+}
+
+std::vector<std::string> ComputeThread::records_of(std::span<const TakenLease> call) {
+  struct Missing {
+    const TakenLease& taken;
+    const TargetRequest& request;
+    std::size_t record;
+  };
+  const auto teacher = static_cast<std::size_t>(call.front().lease.teacher);
+  std::vector<std::string> records;
+  std::vector<Missing> missing;
+  std::vector<View> views;
+  for (const TakenLease& taken : call) {
+    for (std::size_t i = 0; i < taken.lease.views.size(); ++i) {
+      const TargetRequest& request = taken.lease.views[i];
+      std::optional<std::string> found;
+      if (cache_) found = cache_->find(teacher, request, *taken.welcome);
+      if (found) {
+        ++found_;
+      } else {
+        missing.push_back({taken, request, records.size()});
+        views.push_back(views_.draw(taken, i));
+      }
+      records.push_back(std::move(found).value_or(std::string()));
+    }
+  }
+  if (views.empty()) return records;
+  const HeadOutputs heads = engines_[teacher]->run(views);
+  for (std::size_t row = 0; row < missing.size(); ++row) {
+    const auto& [taken, request, record] = missing[row];
+    records[record] = write_record(sparsify(heads, static_cast<int>(row), taken.welcome->sparse));
+    if (cache_) cache_->keep(teacher, request, *taken.welcome, records[record]);
+  }
+  return records;
 }
 
 // Names the view that fails by itself, if there is one.

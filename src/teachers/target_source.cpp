@@ -4,10 +4,14 @@
 
 namespace conclave {
 
+std::string image_path(const TargetRequest& request, const std::string& root) {
+  const std::filesystem::path path(request.path);
+  return root.empty() || path.is_absolute() ? request.path : (std::filesystem::path(root) / path).string();
+}
+
 View draw_view(const TargetRequest& request, const ViewOptions& options, const std::string& root) {
   ImageEntry image;
-  const std::filesystem::path path(request.path);
-  image.path = root.empty() || path.is_absolute() ? request.path : (std::filesystem::path(root) / path).string();
+  image.path = image_path(request, root);
   image.width = request.width;
   image.height = request.height;
   if (request.image) return draw_view(image, *request.image, request.key, options);

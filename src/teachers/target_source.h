@@ -22,6 +22,9 @@ inline bool operator==(const TargetRequest& a, const TargetRequest& b) {
   return a.key == b.key && a.path == b.path && a.width == b.width && a.height == b.height && same_image;
 }
 
+// Where the request's image is read from: its path, after `root` when it is relative.
+std::string image_path(const TargetRequest& request, const std::string& root);
+
 // The view that a request names, without annotations. `root` goes before a relative path. Throws Error as draw_view
 // does. Thread-safe.
 View draw_view(const TargetRequest& request, const ViewOptions& options, const std::string& root = {});

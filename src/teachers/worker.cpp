@@ -37,6 +37,17 @@ std::vector<std::unique_ptr<Engine>> load(const WorkerOptions& options) {
   return engines;
 }
 
+std::unique_ptr<TargetCache> open_cache(const WorkerOptions& options,
+                                        const std::vector<std::unique_ptr<Engine>>& engines) {
+  if (!options.cache) return nullptr;
+  std::vector<ExpectedTeacher> teachers;
+  for (std::size_t i = 0; i < engines.size(); ++i) {
+    const Engine& engine = *engines[i];
+    teachers.push_back({options.teachers[i].name, engine.hash(), engine.spec().classes, engine.options()});
+  }
+  return options.cache(teachers);
+}
+
 Hello introduce(const WorkerOptions& options, const std::vector<std::unique_ptr<Engine>>& engines) {
   Hello hello{random_number(), host_and_process(), {}};
   for (std::size_t i = 0; i < engines.size(); ++i) {
@@ -49,14 +60,15 @@ Hello introduce(const WorkerOptions& options, const std::vector<std::unique_ptr<
 // Sockets and the compute thread around a WorkerProtocol.
 class WorkerLoop {
  public:
-  WorkerLoop(const WorkerOptions& options, std::vector<std::unique_ptr<Engine>> engines)
+  WorkerLoop(const WorkerOptions& options, std::vector<std::unique_ptr<Engine>> engines,
+             std::unique_ptr<TargetCache> cache)
       : options_(options),
         // Only on CPU an answer is the same whatever else is in the call.
         call_views_(options.engine.device == "cpu" ? kCallViews : 0),
         protocol_(introduce(options, engines),
                   {std::clamp(options.capacity, 1, frame_limits::kCapacity), options.memory, options.connect_timeout},
                   options.connect, clock_.now()),
-        compute_(std::move(engines), options.root, waker_) {}
+        compute_(std::move(engines), std::move(cache), options.root, waker_) {}
 
   WorkerReport run(const std::function<bool()>& stop, const std::function<void(const WorkerReport&)>& seen) {
     bool stopping = false;
@@ -81,7 +93,9 @@ class WorkerLoop {
   }
 
  private:
-  WorkerReport report() const { return {name_, protocol_.leases(), protocol_.views(), protocol_.bytes()}; }
+  WorkerReport report() const {
+    return {name_, protocol_.leases(), protocol_.views(), protocol_.bytes(), compute_.found()};
+  }
 
   std::chrono::milliseconds turn() const {
     return std::chrono::milliseconds(std::clamp(static_cast<int>(protocol_.heartbeat() * 500), 5, 100));
@@ -154,7 +168,9 @@ class WorkerLoop {
 WorkerReport run_worker(const WorkerOptions& options, const std::function<bool()>& stop,
                         const std::function<void(const WorkerReport&)>& seen) {
   if (options.teachers.empty()) throw Error("a worker needs at least one teacher", options.connect);
-  return WorkerLoop(options, load(options)).run(stop, seen);
+  std::vector<std::unique_ptr<Engine>> engines = load(options);
+  std::unique_ptr<TargetCache> cache = open_cache(options, engines);
+  return WorkerLoop(options, std::move(engines), std::move(cache)).run(stop, seen);
 }
 
 }  // namespace conclave

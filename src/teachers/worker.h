@@ -9,6 +9,7 @@
 
 #include "teachers/engine_options.h"
 #include "teachers/key_options.h"
+#include "teachers/target_cache.h"
 
 namespace conclave {
 
@@ -27,11 +28,13 @@ struct WorkerOptions {
   std::string root;                     // prefix for relative image paths, where this host sees them elsewhere
   double connect_timeout = 60;          // seconds without a word from the trainer before giving up
   WorkerKeys keys;
+  OpenCache cache;  // of answers; may be empty
 };
 
 struct WorkerReport {
   std::string worker;  // its own name, host:pid
   std::uint64_t leases = 0, views = 0, bytes = 0;
+  std::uint64_t stored_views = 0;  // that the cache had, those not delivered included
 };
 
 // Serves leases until rank 0 says goodbye (returns), `stop()` is true (answers what it computes, hands back the rest,

@@ -17,9 +17,9 @@ class Distilling(unittest.TestCase):
         run("distill", self.fixture.path("merge.yaml"), f"run={self.fixture.folder}/{name}", *overrides, check=True)
         return self.fixture.trace(name)
 
-    def start_workers(self, port):
+    def start_workers(self, port, *flags):
         return [subprocess.Popen([BINARY, "teach", "--connect", f"tcp://127.0.0.1:{port}", "--name", name, "--weights",
-                                  f"{self.fixture.folder}/{name}/weights/best.safetensors"], stderr=subprocess.PIPE, text=True)
+                                  f"{self.fixture.folder}/{name}/weights/best.safetensors", *flags], stderr=subprocess.PIPE, text=True)
                 for name in ("person", "car")]
 
     def test_gives_the_same_bits_locally_with_one_worker_and_with_three_of_which_one_is_killed(self):
@@ -71,6 +71,23 @@ class Distilling(unittest.TestCase):
             _, said = worker.communicate(timeout=30)
             self.assertEqual(worker.returncode, 0, said)
             self.assertRegex(said, r"served [1-9]\d* leases")
+
+    def test_workers_with_a_store_compute_a_view_once(self):
+        local = self.distil("computed", "service.source=local", "data.views_per_image=2", "training.steps=24")
+        said = []
+        for name in ("stored", "replayed"):
+            port = free_port()
+            workers = self.start_workers(port, "--store", f"{self.fixture.folder}/answers")
+            self.assertEqual(local, self.distil(name, "service.spawn=false", f"service.bind=tcp://127.0.0.1:{port}",
+                                                "data.views_per_image=2", "training.steps=24"))
+            for worker in workers:
+                text = worker.communicate(timeout=30)[1]
+                self.assertEqual(worker.returncode, 0, text)
+                said.append(text)
+        for text in said[:2]:  # 96 views are asked in order; the third epoch repeats the first
+            self.assertRegex(text, r"96 views, .*; [1-9]\d* views were in the store")
+        for text in said[2:]:
+            self.assertRegex(text, r"96 views, .*; 96 views were in the store")
 
     def test_one_worker_of_both_teachers_that_sees_no_image_file_gives_the_same_bits(self):
         port = free_port()
