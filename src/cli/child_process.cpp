@@ -1,14 +1,18 @@
 #include "cli/child_process.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 
 #include "core/error.h"
+#include "core/stop.h"
 
 extern char** environ;
 
@@ -16,6 +20,7 @@ namespace conclave {
 namespace {
 
 constexpr std::size_t kLastLines = 3;
+constexpr const char* kParent = "CONCLAVE_PARENT";
 
 std::vector<std::string> variables_of(const ChildProcess& child) {
   std::vector<std::string> variables;
@@ -39,7 +44,9 @@ std::vector<char*> pointers_to(std::vector<std::string>& words) {
 
 }  // namespace
 
-pid_t start(const ChildProcess& child) {
+pid_t start(const ChildProcess& described) {
+  ChildProcess child = described;
+  child.environment.emplace_back(kParent, std::to_string(::getpid()));
   std::vector<std::string> words = child.command, variables = variables_of(child);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
@@ -60,6 +67,13 @@ pid_t start(const ChildProcess& child) {
   posix_spawnattr_destroy(&attributes);
   if (failed != 0) throw Error(std::string("can't start a process: ") + std::strerror(failed), words[0]);
   return pid;
+}
+
+void follow_parent() {
+  const char* parent = std::getenv(kParent);
+  if (parent == nullptr) return;
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (::getppid() != std::atoi(parent)) request_stop();  // it died before that
 }
 
 std::string path_of_this_program() {

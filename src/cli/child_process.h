@@ -21,6 +21,10 @@ struct ChildProcess {
 // children in order. Throws Error.
 pid_t start(const ChildProcess& child);
 
+// In a process that start() started: it is asked to stop when the thread that started it is gone, however that ended.
+// Call once, early; does nothing in other processes.
+void follow_parent();
+
 // This program's own file.
 std::string path_of_this_program();
 

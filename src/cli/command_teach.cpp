@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/child_process.h"
 #include "cli/commands.h"
 #include "core/clock.h"
 #include "core/error.h"
@@ -86,6 +87,7 @@ void teach(const TeachFlags& flags) {
   }
   log::start("teacher " + join(flags.names, "+") + " " + std::to_string(getpid()));
   install_stop_signals();
+  follow_parent();
   WorkerPages pages(flags);
   const WorkerReport report = run_worker(options, stop_requested, [&](const WorkerReport& seen) { pages.show(seen); });
   log::info("served {} leases, {} views, {:.1f} KB{}", report.leases, report.views,

@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,7 +23,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr const char* kLauncher = "CONCLAVE_LAUNCHER";
 // After a rank failed, the others find out by themselves; what has not left by then is asked to, then made to.
 constexpr std::chrono::seconds kToLeave{20}, kToStop{10};
 
@@ -58,8 +56,10 @@ struct Ending {
   int code = 0, signal = 0;  // signal 0: it ended by itself
 
   bool well() const { return signal == 0 && code == 0; }
-  // Not merely because another rank was lost.
-  bool own_reason() const { return signal != 0 || code != static_cast<int>(Exit::kRankLost); }
+  // Not merely because another rank was lost, or all agreed to stop.
+  bool own_reason() const {
+    return signal != 0 || (code != static_cast<int>(Exit::kRankLost) && code != static_cast<int>(Exit::kInterrupted));
+  }
   bool worth_a_restart() const {
     return signal != 0 || code == static_cast<int>(Exit::kFailure) || code == static_cast<int>(Exit::kRankLost);
   }
@@ -87,8 +87,7 @@ class Attempt {
                            {"LOCAL_WORLD_SIZE", all},
                            {"MASTER_ADDR", "127.0.0.1"},
                            {"MASTER_PORT", std::to_string(meeting.port())},
-                           {"CONCLAVE_STORE_SOCKET", rank == 0 ? std::to_string(meeting.socket()) : ""},
-                           {kLauncher, std::to_string(::getpid())}};
+                           {"CONCLAVE_STORE_SOCKET", rank == 0 ? std::to_string(meeting.socket()) : ""}};
       if (rank == 0) child.socket = meeting.socket();
       pids_.push_back(start(child));
       if (rank > 0) log::info("rank {}: process {}, log {}", rank, pids_.back(), child.log.string());
@@ -174,13 +173,6 @@ void run_ranks(const std::vector<std::string>& command, int ranks, int max_resta
               ranks, restarts + 1, max_restarts);
     if (std::find(words.begin(), words.end(), "--resume") == words.end()) words.push_back("--resume");
   }
-}
-
-void follow_launcher() {
-  const char* launcher = std::getenv(kLauncher);
-  if (launcher == nullptr) return;
-  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-  if (::getppid() != std::atoi(launcher)) request_stop();  // it died before that
 }
 
 }  // namespace conclave

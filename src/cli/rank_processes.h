@@ -14,7 +14,4 @@ namespace conclave {
 void run_ranks(const std::vector<std::string>& command, int ranks, int max_restarts,
                const std::filesystem::path& folder);
 
-// In a rank that run_ranks started: stop when the launcher is gone. Call once, early.
-void follow_launcher();
-
 }  // namespace conclave

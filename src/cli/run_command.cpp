@@ -45,7 +45,7 @@ void run_in_ranks(RunCommand& command, const RankAction& action) {
   const World world = command.ranks > 0 ? World() : world_of_this_process();
   log::start(world.size > 1 ? "rank " + std::to_string(world.rank) : "");
   install_stop_signals();
-  follow_launcher();
+  follow_parent();
   if (world.attempt > 0) command.resume = true;
   const RunOptions options = read_run_options(command.config, command.overrides);
   if (command.ranks > 1) {

@@ -16,9 +16,11 @@ bool LeaseTable::Worker::serves(int teacher) const {
 LeaseTable::LeaseTable(const LeaseOptions& options, std::vector<ExpectedTeacher> teachers)
     : options_(options), teachers_(std::move(teachers)), answered_(teachers_.size()), bytes_(teachers_.size()) {}
 
-void LeaseTable::ask(const TargetRequest& request) {
+bool LeaseTable::ask(const TargetRequest& request) {
   open_.push_back(request);
-  if (open_.size() >= static_cast<std::size_t>(options_.lease_views)) flush();
+  if (open_.size() < static_cast<std::size_t>(options_.lease_views)) return false;
+  flush();
+  return true;
 }
 
 void LeaseTable::flush() {

@@ -40,8 +40,8 @@ class LeaseTable {
   LeaseTable(const LeaseOptions& options, std::vector<ExpectedTeacher> teachers);
 
   // --- the trainer's side: (ask | flush | answered take)*
-  void ask(const TargetRequest& request);
-  void flush();  // a partly filled lease goes out
+  bool ask(const TargetRequest& request);  // true: it made a lease full
+  void flush();                            // a partly filled lease goes out
   bool empty() const { return batches_.empty() && open_.empty(); }
   bool answered() const;  // has every teacher answered the oldest request? REQUIRES: not empty()
   bool oldest_is_open() const { return batches_.empty() && !open_.empty(); }  // only flush() can get it answered

@@ -77,11 +77,12 @@ class RouterSource final : public RemoteSource {
   }
 
   void ask(const TargetRequest& request) override {
+    bool full;
     {
       std::lock_guard lock(mutex_);
-      server_.table().ask(request);
+      full = server_.table().ask(request);
     }
-    asked();
+    if (full) asked();
   }
 
   void flush() override {
@@ -255,7 +256,7 @@ void RouterSource::serve() {
       server_.tick(clock_.now());
       send();
       if (server_.failure() && !failure_) failure_ = std::make_exception_ptr(*server_.failure());
-      changed_.notify_all();
+      if (failure_ || server_.table().answered()) changed_.notify_all();
     }
     if (!keeping_) part();
   } catch (...) {

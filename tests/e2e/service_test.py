@@ -72,6 +72,18 @@ class Distilling(unittest.TestCase):
             self.assertEqual(worker.returncode, 0, said)
             self.assertRegex(said, r"served [1-9]\d* leases")
 
+    def test_the_workers_of_a_killed_trainer_leave(self):
+        trainer = subprocess.Popen(
+            [BINARY, "distill", self.fixture.path("merge.yaml"), f"run={self.fixture.folder}/orphans", "training.steps=4000"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        trace = os.path.join(self.fixture.folder, "orphans", "trace.txt")
+        wait_for(lambda: os.path.exists(trace) and lines(trace) >= 5)
+        workers = subprocess.run(["pgrep", "-P", str(trainer.pid)], stdout=subprocess.PIPE, text=True).stdout.split()
+        self.assertEqual(len(workers), 2)
+        trainer.kill()
+        trainer.wait()
+        wait_for(lambda: not any(runs(pid) for pid in workers))
+
     def test_workers_with_a_store_compute_a_view_once(self):
         local = self.distil("computed", "service.source=local", "data.views_per_image=2", "training.steps=24")
         said = []
@@ -171,6 +183,14 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def runs(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline") as command:
+            return command.read() != ""  # empty: it ended, and nobody has waited for it yet
+    except OSError:
+        return False
 
 
 def wait_for(condition, seconds=60):
