@@ -5,6 +5,7 @@
 //
 // For each size of record, views per second of both, and the ratio, median (range) over rounds in turn; then the round
 // trip of a lease of one view, alone on the wire. Worker and trainer do nothing else: the worker answers from memory.
+#include <malloc.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -261,6 +262,8 @@ void run(const std::vector<std::string>& words) {
 }  // namespace
 
 int main(int count, char** arguments) {
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);  // as conclave does
+  mallopt(M_TRIM_THRESHOLD, 2047 << 20);
   try {
     run({arguments + 1, arguments + count});
     return 0;

@@ -4,7 +4,7 @@
 //       writes so many records and reads all back in another order; they are those of STORE in turn, or noise of
 //       `bytes` on average
 //   bench_store_records write FOLDER WRITER
-//       writes until it is killed; says after each sync how many are kept
+//       opens the store, says 0, waits for a line, then writes until it is killed; says after each sync how many are kept
 //   bench_store_records check FOLDER (WRITER KEPT)*
 //       are the first KEPT of each writer there, and all that is there as it was written?
 #include <chrono>
@@ -107,6 +107,9 @@ int write(const std::string& folder, std::uint64_t writer) {
   StoreOptions options = options_for(folder);
   options.segment_bytes = 4000000;
   TargetStore store(options, TargetStore::Access::kWrite);
+  std::puts("0");
+  std::fflush(stdout);
+  std::getchar();
   for (std::uint64_t n = 1;; ++n) {
     store.append(numbered_key(writer, n), "writer " + std::to_string(writer), numbered_record(writer, n, kMostBytes));
     if (n % kSyncEvery != 0) continue;

@@ -3,6 +3,8 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,6 +23,13 @@ class ByteWriter {
   void f32(float v) { u32(std::bit_cast<std::uint32_t>(v)); }
   void f64(double v) { u64(std::bit_cast<std::uint64_t>(v)); }
   void bytes(std::string_view v) { bytes_.append(v); }
+  void u16s(std::span<const std::uint16_t> v) {
+    if constexpr (std::endian::native == std::endian::little) {
+      bytes_.append(reinterpret_cast<const char*>(v.data()), 2 * v.size());
+    } else {
+      for (const std::uint16_t one : v) u16(one);
+    }
+  }
 
   // LEB128: seven bits per byte, low first, the top bit says that more follow.
   void varint(std::uint32_t v) {
@@ -53,6 +62,19 @@ class ByteReader {
   std::uint64_t u64() { return fixed(8); }
   float f32() { return std::bit_cast<float>(u32()); }
   double f64() { return std::bit_cast<double>(u64()); }
+
+  // As many as `out` holds.
+  void u16s(std::span<std::uint16_t> out) {
+    const std::string_view all = bytes(2 * out.size());
+    if constexpr (std::endian::native == std::endian::little) {
+      if (!out.empty()) std::memcpy(out.data(), all.data(), all.size());
+    } else {
+      for (std::size_t i = 0; i < out.size(); ++i) {
+        const auto low = static_cast<std::uint8_t>(all[2 * i]), high = static_cast<std::uint8_t>(all[2 * i + 1]);
+        out[i] = static_cast<std::uint16_t>(low | high << 8);
+      }
+    }
+  }
 
   std::string_view bytes(std::size_t n) {
     need(n);

@@ -1,5 +1,6 @@
 #include "teachers/record_reader.h"
 
+#include <numeric>
 #include <span>
 
 #include "core/hash.h"
@@ -24,16 +25,19 @@ std::vector<std::uint32_t> read_cells(ByteReader& in, std::uint32_t limit, std::
     const std::uint64_t length = head % 2 ? std::uint64_t{in.varint()} + 2 : 1;
     if (start + length > limit) in.fail("a cell outside the grid");
     if (length > count - cells.size()) in.fail("a run is longer than the announced count");
-    for (std::uint64_t i = 0; i < length; ++i) cells.push_back(static_cast<std::uint32_t>(start + i));
+    const std::size_t end = cells.size();
+    cells.resize(end + length);
+    std::iota(cells.begin() + static_cast<std::ptrdiff_t>(end), cells.end(), static_cast<std::uint32_t>(start));
     next = start + length + 1;
   }
   return cells;
 }
 
-std::uint16_t read_half(ByteReader& in) {
-  const std::uint16_t half = in.u16();
-  if (!record::is_finite(half)) in.fail("a number is not finite");
-  return half;
+void read_halves(ByteReader& in, std::span<std::uint16_t> halves) {
+  in.u16s(halves);
+  bool finite = true;
+  for (const std::uint16_t half : halves) finite &= record::is_finite(half);
+  if (!finite) in.fail("a number is not finite");
 }
 
 }  // namespace
@@ -68,15 +72,12 @@ SoftTargets read_record(std::string_view bytes) {
   targets.channels.resize(static_cast<std::size_t>(channels));
   for (SoftTargets::Channel& channel : targets.channels) {
     channel.cells = read_cells(in, limit, record::kLogitBytes);
-    channel.logits.reserve(channel.cells.size());
-    for (std::size_t i = 0; i < channel.cells.size(); ++i) channel.logits.push_back(read_half(in));
+    channel.logits.resize(channel.cells.size());
+    read_halves(in, channel.logits);
   }
   targets.box_cells = read_cells(in, limit, record::kBoxBytes);
-  targets.boxes.reserve(targets.box_cells.size());
-  for (std::size_t i = 0; i < targets.box_cells.size(); ++i) {
-    auto& box = targets.boxes.emplace_back();
-    for (std::uint16_t& value : box) value = read_half(in);
-  }
+  targets.boxes.resize(targets.box_cells.size());
+  for (auto& box : targets.boxes) read_halves(in, box);
   in.end();
   return targets;
 }

@@ -30,9 +30,11 @@ void write_cells(ByteWriter& out, const std::vector<std::uint32_t>& cells, std::
   }
 }
 
-void write_half(ByteWriter& out, std::uint16_t half) {
-  if (!record::is_finite(half)) refuse("a number is not finite in half precision");
-  out.u16(half);
+void write_halves(ByteWriter& out, std::span<const std::uint16_t> halves) {
+  bool finite = true;
+  for (const std::uint16_t half : halves) finite &= record::is_finite(half);
+  if (!finite) refuse("a number is not finite in half precision");
+  out.u16s(halves);
 }
 
 }  // namespace
@@ -55,13 +57,11 @@ std::string write_record(const SoftTargets& targets) {
   for (const SoftTargets::Channel& channel : targets.channels) {
     if (channel.cells.size() != channel.logits.size()) refuse("cells and logits differ in number");
     write_cells(out, channel.cells, limit);
-    for (std::uint16_t logit : channel.logits) write_half(out, logit);
+    write_halves(out, channel.logits);
   }
   if (targets.box_cells.size() != targets.boxes.size()) refuse("box cells and boxes differ in number");
   write_cells(out, targets.box_cells, limit);
-  for (const auto& box : targets.boxes) {
-    for (std::uint16_t value : box) write_half(out, value);
-  }
+  for (const auto& box : targets.boxes) write_halves(out, box);
   out.u32(crc32c(std::as_bytes(std::span(out.str()))));
   return out.take();
 }

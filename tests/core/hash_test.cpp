@@ -31,6 +31,14 @@ TEST(Sha256, GivesTheKnownDigestsAroundABlockOf64Bytes) {
 }
 
 // RFC 3720, appendix B.4.
+TEST(Crc32c, IsTheSameWithAndWithoutTheProcessorsInstruction) {
+  std::string text;
+  for (int i = 0; i < 300; ++i) {
+    EXPECT_EQ(crc32c(bytes_of(text), 7), crc32c_portable(bytes_of(text), 7)) << i;
+    text += static_cast<char>(i * 37 + i / 7);
+  }
+}
+
 TEST(Crc32c, GivesTheKnownChecksums) {
   EXPECT_EQ(crc32c({}), 0u);
   EXPECT_EQ(crc32c(bytes_of("123456789")), 0xe3069283u);
