@@ -135,7 +135,8 @@ def hello(identity):
 
 
 ATTACKS = {
-    "idle": lambda port: keep(port, 1000, rate=2000),
+    "idle": lambda port: keep(port, 1000),
+    "flood": lambda port: keep(port, 1000, rate=2000),
     "before": lambda port: bombard(port, before),
     "during": lambda port: bombard(port, during),
     "after": lambda port: bombard(port, after, null_handshake()),
