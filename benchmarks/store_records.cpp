@@ -4,7 +4,8 @@
 //       writes so many records and reads all back in another order; they are those of STORE in turn, or noise of
 //       `bytes` on average
 //   bench_store_records write FOLDER WRITER
-//       opens the store, says 0, waits for a line, then writes until it is killed; says after each sync how many are kept
+//       opens the store, says 0, waits for a line, then writes until it is killed; says after each sync how many
+//       are kept
 //   bench_store_records check FOLDER (WRITER KEPT)*
 //       are the first KEPT of each writer there, and all that is there as it was written?
 #include <chrono>
