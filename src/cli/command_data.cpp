@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/config_run.h"
+#include "cli/view_pictures.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "datasets/check.h"
@@ -63,15 +65,39 @@ void split(SplitArguments arguments) {
 void add_split(CLI::App& data, Action& action) {
   CLI::App* verb = data.add_subcommand("split", "one labelled set into several, each labelled for one class only");
   verb->footer(
-      "Example:\n"
+      "Examples:\n"
       "  conclave data split train.json --classes RBC WBC Platelets --out thirds\n"
-      "      # thirds/RBC.json, thirds/WBC.json, thirds/Platelets.json: disjoint images, one class's boxes each");
+      "      # thirds/RBC.json, thirds/WBC.json, thirds/Platelets.json: disjoint images, one class's boxes each\n"
+      "  conclave data split train.json --classes RBC WBC Platelets --per-class 20 --rest rest --out few\n"
+      "      # 20 images each, and few/rest.json: the other images, without labels");
   auto arguments = std::make_shared<SplitArguments>();
   verb->add_option("annotations", arguments->options.annotations, "a COCO JSON, labelled for all classes")->required();
   verb->add_option("--out", arguments->options.folder, "folder for the parts")->required();
   verb->add_option("--classes", arguments->classes, "one part per class; default: every category of the file");
+  verb->add_option("--per-class", arguments->options.images_per_part, "images of each part; default: all are dealt out")
+      ->check(CLI::Range(1, 1000000));
+  verb->add_option("--rest", arguments->options.rest, "write a part of this name with the images that are left over")
+      ->needs("--per-class");
   verb->add_option("--seed", arguments->options.seed, "decides which image goes where")->capture_default_str();
   verb->callback([arguments, &action] { action = [arguments] { split(*arguments); }; });
+}
+
+void add_sample(CLI::App& data, Action& action) {
+  CLI::App* verb = data.add_subcommand("sample", "a few images of a set, with their labels");
+  verb->footer(
+      "Example:\n"
+      "  conclave data sample train.json --images 40 --seed 3 --out few.json");
+  auto options = std::make_shared<SampleOptions>();
+  verb->add_option("annotations", options->annotations, "a COCO JSON")->required();
+  verb->add_option("--out", options->file, "the COCO JSON to write")->required();
+  verb->add_option("--images", options->images, "how many")->required()->check(CLI::Range(1, 1000000000));
+  verb->add_option("--seed", options->seed, "decides which")->capture_default_str();
+  verb->callback([options, &action] {
+    action = [options] {
+      const SplitResult part = sample_dataset(*options);
+      std::printf("%s: %d images, %d boxes\n", part.path.c_str(), part.images, part.boxes);
+    };
+  });
 }
 
 struct CheckArguments {
@@ -108,19 +134,47 @@ void add_check(CLI::App& data, Action& action) {
   verb->callback([arguments, &action] { action = [arguments] { check(*arguments); }; });
 }
 
+struct ViewsArguments {
+  std::string config, folder;
+  std::vector<std::string> overrides;
+  int views = 24;
+};
+
+void add_views(CLI::App& data, Action& action) {
+  CLI::App* verb = data.add_subcommand("views", "pictures of what a training sees: its first views, with boxes");
+  verb->footer(
+      "Examples:\n"
+      "  conclave data views run.yaml --out views\n"
+      "  conclave data views run.yaml --out mosaics --views 8 views.mosaic=1");
+  auto arguments = std::make_shared<ViewsArguments>();
+  verb->add_option("config", arguments->config, "a configuration, as train and distill read it")->required();
+  verb->add_option("overrides", arguments->overrides, "key=value, e.g. views.blur=0.5");
+  verb->add_option("--out", arguments->folder, "a new folder")->required();
+  verb->add_option("--views", arguments->views, "how many")->check(CLI::Range(1, 1000))->capture_default_str();
+  verb->callback([arguments, &action] {
+    action = [arguments] {
+      write_view_pictures(read_run_options(arguments->config, arguments->overrides), arguments->folder,
+                          arguments->views);
+    };
+  });
+}
+
 }  // namespace
 
 void add_data(CLI::App& app, Action& action) {
-  CLI::App* verb = app.add_subcommand("data", "make, split and check sets of images");
+  CLI::App* verb = app.add_subcommand("data", "make, split, sample, check and show sets of images");
   verb->require_subcommand(1);
   verb->footer(
       "Examples:\n"
       "  conclave data synth --out street --images 400\n"
       "  conclave data split train.json --out thirds\n"
-      "  conclave data check --images photos/ --annotations train.json");
+      "  conclave data check --images photos/ --annotations train.json\n"
+      "  conclave data views run.yaml --out views");
   add_synth(*verb, action);
   add_split(*verb, action);
+  add_sample(*verb, action);
   add_check(*verb, action);
+  add_views(*verb, action);
 }
 
 }  // namespace conclave

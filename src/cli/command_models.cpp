@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "cli/commands.h"
-#include "models/cost.h"
+#include "export/cost.h"
 #include "models/weights.h"
 #include "models/zoo.h"
 

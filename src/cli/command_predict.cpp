@@ -1,4 +1,5 @@
-#include <algorithm>
+#include <unistd.h>
+
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -6,131 +7,155 @@
 #include <set>
 
 #include "cli/commands.h"
+#include "cli/predict_job.h"
+#include "cli/test_time_flags.h"
 #include "core/error.h"
 #include "core/file.h"
 #include "core/log.h"
 #include "core/stop.h"
-#include "datasets/draw.h"
-#include "datasets/image_io.h"
-#include "models/weights.h"
-#include "student/evaluate.h"
+#include "datasets/video.h"
 
 namespace conclave {
 namespace {
 
+using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
 struct PredictArguments {
-  std::vector<std::string> inputs;
-  std::string weights, out;
-  double threshold = 0.3;
+  std::vector<std::string> inputs, thresholds, classes;
+  std::string weights, out, device = "cpu", video_format = "mp4", python = "python3";
+  int most = 100, batch = 8;
   std::vector<int> size;
-  std::string device = "cpu";
-  bool bf16 = false;
+  TestTimeFlags test_time;
+  bool bf16 = false, overwrite = false, no_pictures = false;
 };
 
-// Images named on the command line, folders opened (not recursively), in that order.
-Dataset collect(const std::vector<std::string>& inputs) {
-  Dataset set;
-  set.name = "images";
-  for (const std::string& input : inputs) {
-    std::vector<std::string> files = {input};
-    if (fs::is_directory(input)) {
-      files = list_images(input);
-      if (files.empty()) throw Error("no image in this folder", input, "readable formats: .jpg .jpeg .png .bmp .webp");
-    }
-    for (const std::string& file : files) {
-      const ImageSize size = read_image_size(file);
-      ImageEntry entry;
-      entry.path = file;
-      entry.width = size.width;
-      entry.height = size.height;
-      entry.id = static_cast<std::int64_t>(set.images.size());
-      set.images.push_back(std::move(entry));
+// Results never replace what they were made from, and nothing else unless that was asked for.
+void check_out(const PredictArguments& arguments, const std::vector<PredictInput>& inputs) {
+  const fs::path out = arguments.out;
+  if (fs::exists(out) && !fs::is_directory(out)) throw Error("is not a folder", arguments.out, "name another --out");
+  if (!arguments.overwrite && fs::exists(out) && !fs::is_empty(out)) {
+    throw Error("already exists and is not an empty folder", arguments.out,
+                "name another --out, or give --overwrite to replace results of the same names");
+  }
+  std::set<fs::path> originals;
+  for (const PredictInput& input : inputs) originals.insert(fs::weakly_canonical(input.path));
+  for (const PredictInput& input : inputs) {
+    const std::string name = input.name.string() + (input.video ? "." + arguments.video_format : ".jpg");
+    if (originals.contains(fs::weakly_canonical(out / name))) {
+      throw Error("a result would replace its original", (out / name).string(), "name another --out");
     }
   }
-  return set;
 }
 
-// "photo.jpg", "photo-2.jpg", … : one output name per image, also where folders hold equal names.
-std::string unused_name(const std::string& path, std::set<std::string>& used) {
-  const std::string stem = fs::path(path).stem().string();
-  std::string name = stem + ".jpg";
-  for (int i = 2; !used.insert(name).second; ++i) name = stem + "-" + std::to_string(i) + ".jpg";
-  return name;
+PredictJob make_job(const PredictArguments& arguments) {
+  PredictJob job;
+  job.runner = open_runner(arguments.weights, {arguments.device, arguments.bf16, arguments.python});
+  job.views = views_for(job.runner, arguments.size, arguments.test_time.scales);
+  job.test_time = test_time_from(arguments.test_time, job.views);
+  job.filter =
+      make_filter(job.runner.classes, job.runner.thresholds, arguments.thresholds, arguments.classes, arguments.most);
+  job.batch = arguments.batch;
+  job.out = arguments.out;
+  job.pictures = !arguments.no_pictures;
+  job.video_format = arguments.video_format;
+  return job;
+}
+
+Json header_json(const PredictArguments& arguments, const PredictJob& job) {
+  Json thresholds = Json::object();
+  for (std::size_t c = 0; c < job.runner.classes.size(); ++c) {
+    if (job.filter.wanted[c]) thresholds[job.runner.classes[c]] = job.filter.threshold[c];
+  }
+  Json json = {{"weights", arguments.weights},
+               {"sha256", job.runner.hash},
+               {"classes", job.runner.classes},
+               {"thresholds", thresholds},
+               {"input", {job.views.width, job.views.height}},
+               {"tta", arguments.test_time.tta},
+               {"scales", job.test_time.scales}};
+  return json;
+}
+
+// What could not be read, with its name, after everything else was done.
+void report_failures(const std::vector<FailedInput>& failed, std::size_t inputs) {
+  if (failed.empty()) return;
+  std::string text = std::to_string(failed.size()) + " of " + std::to_string(inputs) + " files could not be read:";
+  for (const FailedInput& one : failed) text += "\n  " + one.why;
+  throw Error(text, {}, "the results of the others are written");
 }
 
 void predict(const PredictArguments& arguments) {
-  const fs::path out = arguments.out;
-  if (fs::exists(out) && !(fs::is_directory(out) && fs::is_empty(out))) {
-    throw Error("already exists and is not an empty folder", arguments.out, "name another --out");
-  }
+  const std::vector<PredictInput> inputs = find_inputs(arguments.inputs, arguments.out);
+  check_out(arguments, inputs);
   log::start();
   install_stop_signals();
-  const LoadedDetector loaded = load_detector(arguments.weights);
-  const ModelSpec& spec = loaded.model->spec();
-  const Dataset set = collect(arguments.inputs);
-  ViewOptions views;
-  views.width = arguments.size.empty() ? spec.width : arguments.size[0];
-  views.height = arguments.size.empty() ? spec.height : arguments.size[1];
-  EvaluateOptions options;
-  options.device = arguments.device;
-  options.bf16 = arguments.bf16;
-  options.channels_last = arguments.bf16;
-  options.decode.threshold = static_cast<float>(arguments.threshold);
-  const auto detections = detect(*loaded.model, set, views, options);
+  const PredictJob job = make_job(arguments);
+  std::vector<PredictInput> images, videos;
+  for (const PredictInput& input : inputs) (input.video ? videos : images).push_back(input);
 
-  fs::create_directories(out);
-  nlohmann::ordered_json images = nlohmann::ordered_json::array();
-  std::set<std::string> used;
-  std::size_t count = 0;
-  for (std::size_t i = 0; i < set.images.size(); ++i) {
-    const ImageEntry& image = set.images[i];
-    const std::string name = unused_name(image.path, used);
-    cv::Mat picture = read_image(image.path);
-    draw_detections(picture, detections[i], spec.classes);
-    write_image((out / name).string(), picture);
-    nlohmann::ordered_json found = nlohmann::ordered_json::array();
-    for (const Detection& detection : detections[i]) {
-      found.push_back({{"class", spec.classes[static_cast<std::size_t>(detection.cls)]},
-                       {"score", detection.score},
-                       {"bbox", {detection.box.x0, detection.box.y0, detection.box.width(), detection.box.height()}}});
+  fs::create_directories(job.out);
+  std::vector<FailedInput> failed;
+  const SystemClock clock;
+  PredictProgress progress(stderr, isatty(STDERR_FILENO) == 1, clock, images.size());
+  Json json = header_json(arguments, job);
+  json["images"] = predict_images(job, images, failed, progress);
+  json["videos"] = Json::array();
+  for (const PredictInput& video : videos) {
+    try {
+      json["videos"].push_back(predict_video(job, video, progress));
+    } catch (const Error& error) {
+      if (error.exit() == Exit::kInterrupted) throw;
+      failed.push_back({video.path, error.what()});
     }
-    count += found.size();
-    images.push_back({{"image", image.path},
-                      {"picture", name},
-                      {"width", image.width},
-                      {"height", image.height},
-                      {"detections", found}});
   }
-  const nlohmann::ordered_json json = {{"weights", arguments.weights},
-                                       {"sha256", loaded.hash},
-                                       {"classes", spec.classes},
-                                       {"threshold", arguments.threshold},
-                                       {"images", images}};
-  write_file_atomically(out / "detections.json", json.dump(2) + "\n");
-  std::printf("%zu objects on %zu images: pictures and detections.json in %s\n", count, set.images.size(), out.c_str());
+  json["failed"] = Json::array();
+  for (const FailedInput& one : failed) json["failed"].push_back({{"file", one.path}, {"error", one.why}});
+  write_file_atomically(job.out / "detections.json", json.dump(2) + "\n");
+  std::printf("%zu objects on %zu pictures, %.1f images/s: %sdetections.json in %s\n", progress.objects(),
+              progress.pictures(), progress.images_per_second(), job.pictures ? "pictures and " : "", job.out.c_str());
+  report_failures(failed, inputs.size());
 }
 
 }  // namespace
 
 void add_predict(CLI::App& app, Action& action) {
   CLI::App* verb =
-      app.add_subcommand("predict", "images in, pictures with labelled boxes and a JSON of detections out");
+      app.add_subcommand("predict", "images and videos in, pictures with labelled boxes and a JSON of detections out");
   verb->footer(
       "Examples:\n"
       "  conclave predict photos/ --weights runs/merged/weights/best.safetensors --out predicted\n"
-      "  conclave predict a.jpg b.png --weights student.safetensors --out predicted --threshold 0.5\n\n"
-      "Boxes in detections.json are [x, y, width, height] in pixels of the image, as in COCO.");
+      "  conclave predict a.jpg b.png --weights student.safetensors --out predicted --threshold 0.5 --threshold "
+      "car=0.4\n"
+      "  conclave predict drive.mp4 --weights student.safetensors --out predicted --classes person --video-format avi\n"
+      "  conclave predict photos/ --weights student.safetensors --out predicted --tta flip --scales 0.75,1,1.25\n"
+      "  conclave predict photos/ --weights exported/ --out predicted        # a folder that conclave export wrote\n\n"
+      "Boxes in detections.json are [x, y, width, height] in pixels of the image, as in COCO. docs/predict.md "
+      "describes\n"
+      "every field. A file that can't be read is named at the end, and the exit code is 1; the others are done.");
   auto arguments = std::make_shared<PredictArguments>();
-  verb->add_option("images", arguments->inputs, "image files and folders")->required();
-  verb->add_option("--weights", arguments->weights, "a safetensors file of train or distill")->required();
+  verb->add_option("inputs", arguments->inputs, "images, videos, and folders of them (with all below)")->required();
+  verb->add_option("--weights", arguments->weights, "a safetensors file of train or distill, or what export made of it")
+      ->required();
   verb->add_option("--out", arguments->out, "a new folder for the pictures and detections.json")->required();
-  verb->add_option("--threshold", arguments->threshold, "lowest score that counts")
-      ->check(CLI::Range(0.0, 1.0))
+  verb->add_flag("--overwrite", arguments->overwrite, "--out may exist; results of the same names are replaced");
+  verb->add_option("--threshold", arguments->thresholds,
+                   "lowest score that counts: 0.5, or person=0.4 for one class; default: the weights' own, else 0.3")
+      ->allow_extra_args(false);
+  verb->add_option("--classes", arguments->classes, "only these classes");
+  verb->add_option("--max", arguments->most, "most objects per picture")
+      ->check(CLI::Range(1, 10000))
       ->capture_default_str();
+  add_test_time_flags(*verb, arguments->test_time);
   verb->add_option("--size", arguments->size, "input width and height; default: what the weights were trained at")
       ->expected(2);
+  verb->add_option("--batch", arguments->batch, "images at once")->check(CLI::Range(1, 1024))->capture_default_str();
+  verb->add_flag("--no-pictures", arguments->no_pictures, "write detections.json alone");
+  verb->add_option("--video-format", arguments->video_format, "of drawn videos: mp4 or avi")
+      ->check(CLI::IsMember({"mp4", "avi"}))
+      ->capture_default_str();
+  verb->add_option("--python", arguments->python, "runs exports that only onnxruntime, OpenVINO or ncnn can read")
+      ->capture_default_str();
   verb->add_option("--device", arguments->device, "cpu, cuda or cuda:N")->capture_default_str();
   verb->add_flag("--bf16", arguments->bf16, "compute in bfloat16");
   verb->callback([arguments, &action] { action = [arguments] { predict(*arguments); }; });

@@ -10,6 +10,7 @@
 
 #include "cli/child_process.h"
 #include "cli/commands.h"
+#include "cli/config_teacher.h"
 #include "core/clock.h"
 #include "core/error.h"
 #include "core/join.h"
@@ -25,7 +26,7 @@ namespace {
 
 // What the command line gives, before it is paired and scaled.
 struct TeachFlags {
-  std::vector<std::string> names, weights;
+  std::vector<std::string> names, weights, files;
   std::size_t memory_mb = 256;
   std::string status;  // HOST:PORT; empty: none
   std::string store;   // a folder; empty: none
@@ -35,8 +36,8 @@ struct TeachFlags {
 // The worker's status pages, fed by its loop.
 class WorkerPages {
  public:
-  explicit WorkerPages(const TeachFlags& flags) : begin_(clock_.now()) {
-    status_.teachers = flags.names;
+  WorkerPages(const TeachFlags& flags, const std::vector<std::string>& names) : begin_(clock_.now()) {
+    status_.teachers = names;
     status_.trainer = flags.options.connect;
     if (flags.status.empty()) return;
     server_.emplace(flags.status, StatusServer::Pages{[this] { return to_prometheus(now()); },
@@ -75,7 +76,15 @@ void teach(const TeachFlags& flags) {
                     std::to_string(flags.weights.size()) + " times --weights",
                 "teach", "give both for each teacher, in the same order", Exit::kUsage);
   }
-  for (std::size_t i = 0; i < flags.names.size(); ++i) options.teachers.push_back({flags.names[i], flags.weights[i]});
+  for (std::size_t i = 0; i < flags.names.size(); ++i)
+    options.teachers.push_back({flags.names[i], TeacherFile(flags.weights[i])});
+  for (const std::string& file : flags.files) {
+    const TeacherOptions teacher = read_teacher_file(file);
+    options.teachers.push_back({teacher.name, teacher.file()});
+  }
+  if (options.teachers.empty()) {
+    throw Error("no teacher is given", "teach", "name one with --name and --weights, or with --teacher", Exit::kUsage);
+  }
   options.memory = flags.memory_mb << 20;
   if (!flags.store.empty()) {
     options.cache = [&](const std::vector<ExpectedTeacher>& teachers) {
@@ -85,10 +94,12 @@ void teach(const TeachFlags& flags) {
                                options.root);
     };
   }
-  log::start("teacher " + join(flags.names, "+") + " " + std::to_string(getpid()));
+  std::vector<std::string> names;
+  for (const WorkerTeacher& teacher : options.teachers) names.push_back(teacher.name);
+  log::start("teacher " + join(names, "+") + " " + std::to_string(getpid()));
   install_stop_signals();
   follow_parent();
-  WorkerPages pages(flags);
+  WorkerPages pages(flags, names);
   const WorkerReport report = run_worker(options, stop_requested, [&](const WorkerReport& seen) { pages.show(seen); });
   log::info("served {} leases, {} views, {:.1f} KB{}", report.leases, report.views,
             static_cast<double>(report.bytes) / 1e3,
@@ -107,7 +118,8 @@ void add_teach(CLI::App& app, Action& action) {
       "car.safetensors\n"
       "  conclave teach --connect tcp://trainer:5555 --name car --weights car.safetensors --key keys/worker1.key "
       "--trainer-key keys/trainer.pub\n"
-      "  conclave teach --connect tcp://trainer:5555 --name car --weights car.safetensors --store targets\n\n"
+      "  conclave teach --connect tcp://trainer:5555 --name car --weights car.safetensors --store targets\n"
+      "  conclave teach --connect tcp://trainer:5555 --teacher car.yaml   # docs/bring_your_own_teacher.md\n\n"
       "A worker needs no configuration: the trainer tells it how views are drawn, and where its other ranks are. "
       "Start\n"
       "as many per teacher as you like, before or after the trainer, on any host that sees the image files; with\n"
@@ -117,10 +129,12 @@ void add_teach(CLI::App& app, Action& action) {
   verb->add_option("--connect", options->connect, "the trainer's address (of rank 0), as distill prints it")
       ->required();
   verb->add_option("--name", flags->names, "the teacher's name in the trainer's configuration; several share a worker")
-      ->required()
       ->allow_extra_args(false);
   verb->add_option("--weights", flags->weights, "its weights, a safetensors file of conclave train")
-      ->required()
+      ->allow_extra_args(false);
+  verb->add_option(
+          "--teacher", flags->files,
+          "instead of both, a YAML file with name, weights, classes and format: for TorchScript and ONNX files")
       ->allow_extra_args(false);
   verb->add_option("--root", options->root, "prefix for relative image paths on this host");
   verb->add_option("--capacity", options->capacity, "leases held at once, of all ranks; at least one of each")

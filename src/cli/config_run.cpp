@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 #include <utility>
 
+#include "cli/config_teacher.h"
 #include "core/config_table.h"
 #include "core/nearest.h"
 #include "models/zoo.h"
@@ -46,11 +48,14 @@ void bind_model(ConfigTable& table, RunOptions& o) {
   table.choice("backbone", a.backbone, names_of(backbones()), "`conclave models` lists their parameters and GFLOPs");
   table.value("width", a.width, "channels of the first stage; 64 is the published network, 16 a quarter of it", 4,
               1024);
-  table.choice("neck", a.neck, names_of(necks()), "deconv: three stages of 2x deconvolution");
+  table.choice("neck", a.neck, names_of(necks()),
+               "three stages of 2x deconvolution, each after a 3x3 convolution; dcn: a deformable one; bare: none");
   table.tuple("neck_channels", {&a.neck_channels[0], &a.neck_channels[1], &a.neck_channels[2]},
               "channels of the neck's stages", 1, 8192);
   table.value("skip", a.skip, "lateral connections from the backbone into the neck; small objects need them");
   table.value("head_channels", a.head_channels, "channels of the 3x3 convolution before each head", 1, 8192);
+  table.choice<bool>("wh", a.wh_per_class, {{"shared", false}, {"per_class", true}},
+                     "one width and height per cell, or one per class and cell, for classes whose centres collide");
   table.tuple("input", std::vector<int*>{&o.model.width, &o.model.height},
               "width and height of the network's input in pixels, multiples of 32", 32, 8192);
   table.tuple("mean", {&o.model.mean[0], &o.model.mean[1], &o.model.mean[2]},
@@ -66,7 +71,20 @@ void bind_views(ConfigTable& table, ViewOptions& v) {
   table.value("brightness", v.brightness, "colour jitter: factors within 1 ± this", 0, 1);
   table.value("contrast", v.contrast, "colour jitter", 0, 1);
   table.value("saturation", v.saturation, "colour jitter", 0, 1);
-  table.value("min_visible", v.min_visible, "a box with less of its area left inside the view is dropped", 0, 1);
+  table.value("min_visible", v.min_visible, "a box with less of its area left to see is dropped", 0, 1);
+  table.value("hue", v.hue, "colour jitter: the hue turns by up to this share of a full turn; 0: off", 0, 0.5);
+  table.value("grey", v.grey, "probability of a view without colour; 0: off", 0, 1);
+  table.value("blur", v.blur, "probability of a Gaussian blur; 0: off", 0, 1);
+  table.tuple("blur_sigma", std::vector<double*>{&v.blur_min, &v.blur_max}, "its smallest and largest sigma, pixels",
+              0.1, 100);
+  table.value("erase", v.erase, "probability of a grey rectangle that hides a part; 0: off", 0, 1);
+  table.tuple("erase_area", std::vector<double*>{&v.erase_min, &v.erase_max},
+              "its smallest and largest share of the view's area", 0, 1);
+  table.value("mosaic", v.mosaic, "probability of four images of the set side by side (training.md); 0: off", 0, 1);
+  table.tuple("mosaic_scale", std::vector<double*>{&v.mosaic_min, &v.mosaic_max}, "their zoom, as in scale", 0.05, 20);
+  table.value("mix", v.mix, "probability of another image of the set shining through; 0: off", 0, 1);
+  table.tuple("mix_share", std::vector<double*>{&v.mix_min, &v.mix_max},
+              "its smallest and largest share of every pixel", 0, 1);
 }
 
 void bind_set(ConfigTable& table, DatasetOptions& set) {
@@ -90,6 +108,13 @@ void bind_data(ConfigTable& table, RunOptions& o) {
   bind_set(table.section("test", "a labelled set for the final figures, looked at once"), o.test);
 }
 
+void bind_swa(ConfigTable& table, SwaOptions& s) {
+  table.value("every", s.every, "steps from one set of weights that counts to the next; 0: off");
+  table.value("from", s.from, "share of the training after which weights count", 0, 0.999);
+  table.value("norm_views", s.norm_views,
+              "training views over which the mean's normalisation statistics are taken; 0: averaged like the weights");
+}
+
 void bind_training(ConfigTable& table, TrainOptions& t) {
   table.value("batch", t.batch, "images per step, of all ranks together", 1, 65536);
   table.value("steps", t.schedule.steps, "optimizer steps of the whole training", 1);
@@ -105,6 +130,7 @@ void bind_training(ConfigTable& table, TrainOptions& t) {
   table.value("beta2", t.optimizer.beta2, "of adamw", 0, 0.999999);
   table.value("clip", t.optimizer.clip, "largest gradient norm; 0: no clipping");
   table.value("ema", t.ema, "decay of averaged weights per step, 0.998 say; 0: off", 0, 0.999999);
+  bind_swa(table.section("swa", "the mean of the weights late in the training, shipped instead (training.md)"), t.swa);
   table.value("bf16", t.bf16, "bfloat16 autocast; twice as fast where the CPU or GPU has it (`conclave doctor`)");
   table.value("channels_last", t.channels_last, "memory format; faster with bf16");
   table.value("device", t.device, "cpu, cuda or cuda:N");
@@ -122,12 +148,25 @@ void bind_training(ConfigTable& table, TrainOptions& t) {
   table.value("norm_eval", t.norm_eval,
               "normalisation keeps the statistics that it starts with (those of init, say) instead of the batch's");
   table.value("init", t.init, "weights whose backbone and neck the student starts from; none: fresh");
+  table.value("init_heads", t.init_heads,
+              "from its heads too: classes of the same name, widths and heights, offsets; other classes start fresh");
 }
 
 void bind_weights(ConfigTable& table, LossWeights& weights) {
   table.value("heat", weights.heat, "");
   table.value("wh", weights.wh, "");
   table.value("offset", weights.offset, "");
+  table.value("iou", weights.iou, "of fusion.box: giou or ciou");
+}
+
+void bind_pseudo(ConfigTable& table, PseudoOptions& p) {
+  table.choice<bool>("when", p.per_view, {{"once", false}, {"per_view", true}},
+                     "once: on the plain view of each image, before training; per_view: anew on every augmented view");
+  table.value("threshold", p.threshold, "best_f1",
+              "score from which a box is a label; best_f1: each class's own, found on data.val", 0.01, 0.99);
+  table.value("soft", p.soft, "a box's score weighs its terms");
+  table.choice<PseudoMerge>("merge", p.merge, {{"nms", PseudoMerge::kNms}, {"wbf", PseudoMerge::kWbf}},
+                            "boxes of several teachers on one object: the best stays, or weighted box fusion");
 }
 
 void bind_fusion(ConfigTable& table, FusionOptions& f) {
@@ -145,22 +184,42 @@ void bind_fusion(ConfigTable& table, FusionOptions& f) {
   table.value("min_overlap", f.min_overlap, "of the Gaussians drawn at labelled centres; smaller is wider", 0.05, 0.95);
   table.value("norm_wh", f.norm_wh, "width and height errors relative to the object's mean side");
   table.value("per_class", f.per_class, "labels: normalise by each class's own objects; rare classes need it");
-  table.value("pseudo_threshold", f.pseudo_threshold, "pseudo: score from which a teacher's box becomes a label", 0.01,
-              0.99);
+  table.value("temperature", f.temperature, "qfl, bce: divides the teacher's and the student's logits", 0.05, 100);
+  ConfigTable& cwd = table.section("cwd", "channel-wise distillation of the heat logits, beside `loss`");
+  cwd.value("weight", f.cwd.weight, "0: off");
+  cwd.value("temperature", f.cwd.temperature, "divides both logits", 0.05, 100);
+  table.choice<bool>("cells", f.cells.peaks, {{"all", false}, {"peaks", true}},
+                     "where a teacher speaks: everywhere, or at its peaks and around them");
+  table.value("cells_radius", f.cells.radius, "cells: peaks: so many cells around a peak", 0, 64);
+  table.choice<BoxLoss>("box", f.box, {{"l1", BoxLoss::kL1}, {"giou", BoxLoss::kGiou}, {"ciou", BoxLoss::kCiou}},
+                        "giou, ciou: a term on the overlap of boxes beside the L1 terms");
+  table.value("labels_win", f.labels_win,
+              "kd_labels, labelled: both: where a label drew its Gaussian it alone speaks for its class, elsewhere the "
+              "teachers alone");
+  table.choice<bool>("balance", f.balance.fixed_value, {{"off", false}, {"fixed_value", true}},
+                     "fixed_value: every term is rescaled to a set value at every step");
+  bind_weights(table.section("balance_value", "what balance: fixed_value rescales each term to, times its weight"),
+               f.balance.value);
+  bind_pseudo(table.section("pseudo", "method pseudo: how the teachers' boxes become labels (pseudo_labels.md)"),
+              f.pseudo);
 }
 
 void bind_teacher(ConfigTable& table, TeacherOptions& t) {
   table.value("name", t.name, "unique in the run; its workers announce it");
   table.value("weights", t.weights,
-              "a safetensors file; may be left out when workers come from outside and `classes` is given");
+              "a safetensors, TorchScript (.pt) or ONNX file; may be left out when workers come from outside and "
+              "`classes` is given");
   table.value("classes", t.classes, "of the weights, in channel order; left out: as the weights say");
   table.value("map", t.map, "teacher's class: student's class, where the names differ; `x: ~` leaves x out");
-  table.value("weight", t.weight, "for merge: weighted", 0, 1e6);
+  table.value("weight", t.weight, "auto", "for merge: weighted; auto: its AP on data.val, measured class by class", 0,
+              1e6);
+  bind_weights(table.section("loss_weight", "weights of its terms, on top of fusion.distill"), t.loss_weight);
   table.value("workers", t.workers, "local worker processes that distill starts", 1, 256);
   table.value("threads", t.engine.threads, "intra-op threads of each worker; part of its answer", 1, 256);
   table.value("bf16", t.engine.bf16, "compute in bfloat16; part of its answer");
   table.value("channels_last", t.engine.channels_last, "memory format; part of its answer");
   table.value("device", t.engine.device, "cpu, cuda or cuda:N");
+  bind_format(table.section("format", "what somebody else's network takes and gives; part of its answer"), t.format);
 }
 
 void bind_store(ConfigTable& table, StoreOptions& s) {
@@ -261,8 +320,14 @@ class CrossChecks {
       fail("model.input", "model.input is [" + std::to_string(o_.model.width) + ", " + std::to_string(o_.model.height) +
                               "], but both must be multiples of 32");
     }
-    if (o_.views.scale_min > o_.views.scale_max)
-      fail("views.scale", "views.scale: the first is larger than the second");
+    for (const auto& [key, least, most] : std::vector<std::tuple<std::string, double, double>>{
+             {"views.scale", o_.views.scale_min, o_.views.scale_max},
+             {"views.blur_sigma", o_.views.blur_min, o_.views.blur_max},
+             {"views.erase_area", o_.views.erase_min, o_.views.erase_max},
+             {"views.mosaic_scale", o_.views.mosaic_min, o_.views.mosaic_max},
+             {"views.mix_share", o_.views.mix_min, o_.views.mix_max}}) {
+      if (least > most) fail(key, key + ": the first is larger than the second");
+    }
     if (o_.training.schedule.warmup > o_.training.schedule.steps)
       fail("training.warmup", "training.warmup is longer than training.steps");
     if (o_.training.window < o_.training.batch) fail("training.window", "training.window must hold at least one batch");

@@ -1,24 +1,37 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
+#include <nlohmann/json.hpp>
 #include <string>
-#include <utility>
 #include <vector>
 
-#include "core/detection.h"
-#include "datasets/dataset.h"
+#include "student/detect.h"
+#include "student/options.h"
 
 namespace conclave {
 
-struct Comparison {
-  std::string file;  // relative to the run folder
+// One who looks at images: a teacher, the student, a method's student.
+struct Onlooker {
   std::string caption;
+  std::function<RunNetwork()> open;  // called once, when its turn comes
+  std::vector<int> student_class;    // of each of its channels, -1: left out
+  std::vector<double> thresholds;    // per class of the student: lower scores are not drawn
 };
 
-// One picture per image, `count` images spread over the set: the labels and each column's detections side by side.
-// `columns`: a title and its detections per image of the set.
-std::vector<Comparison> draw_comparison(
-    const Dataset& set, const std::vector<std::pair<std::string, const std::vector<std::vector<Detection>>*>>& columns,
-    const std::filesystem::path& folder, int count);
+struct ShownImage {
+  std::size_t index = 0;  // in the set
+  std::string note;       // why it is shown; may be empty
+};
+
+// `count` images spread over the set.
+std::vector<ShownImage> spread_images(const Dataset& set, std::size_t count);
+
+// Draws each image as its labels and every onlooker see it: boxes, and below them heat as colour over the photo, one
+// colour per class. Writes <folder>/pictures/*.jpg and returns {"pictures": groups, "picture_key": colours} as
+// jobs/pictures.h reads them. `options` is a run's whose classes are the set's.
+nlohmann::ordered_json draw_pictures(const Dataset& set, const std::vector<ShownImage>& images,
+                                     const std::vector<Onlooker>& onlookers, const RunOptions& options,
+                                     const std::filesystem::path& folder);
 
 }  // namespace conclave

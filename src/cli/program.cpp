@@ -18,9 +18,9 @@ namespace conclave {
 namespace {
 
 // In the order in which --help lists them.
-constexpr void (*kCommands[])(CLI::App&, Action&) = {add_distill, add_train,  add_teach, add_eval,
-                                                     add_predict, add_data,   add_store, add_models,
-                                                     add_config,  add_doctor, add_keys,  add_status};
+constexpr void (*kCommands[])(CLI::App&, Action&) = {
+    add_distill, add_train, add_compare, add_label,  add_teach,  add_eval,   add_predict, add_bench,
+    add_export,  add_data,  add_store,   add_models, add_config, add_doctor, add_keys,    add_status};
 
 // Training allocates and frees tensors of tens of megabytes each step. glibc would hand them back to the kernel every
 // time; keeping them saves 10 to 30 % of a step on CPU.

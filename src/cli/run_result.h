@@ -9,8 +9,9 @@
 
 namespace conclave {
 
-// After training: measures the best student, and every teacher whose weights are here, on the held-out set; draws
-// pictures; writes <run>/result.json and <run>/report.html; prints the table to stdout. `coverage`: the printed table.
+// After training: measures the best student, and every teacher whose weights are here, on the held-out set; prints the
+// table to stdout and writes into the run folder: result.json, quality.json (run_quality.h), detections.json (the
+// student's, as COCO results), pictures/ and report.html. `coverage`: the printed table.
 void write_run_result(const RunOptions& options, const RunTeachers& teachers, const std::string& coverage,
                       const RunResult& trained);
 

@@ -1,16 +1,36 @@
 #include "cli/run_teachers.h"
 
+#include <ATen/ATen.h>
+
 #include <algorithm>
+#include <cstdint>
 
 #include "core/error.h"
 #include "core/join.h"
 #include "core/nearest.h"
-#include "models/weights.h"
+#include "teachers/engine.h"
 
 namespace conclave {
 namespace {
 
-ExpectedTeacher expect(const TeacherOptions& teacher, const std::string& where) {
+bool is_foreign(const TeacherOptions& teacher) {
+  return type_of(teacher.weights) != TeacherFileType::kOwn;
+}
+
+// One view to look at before anything is started: a smooth picture with a few edges, of no object.
+at::Tensor trial_pixels(const ViewOptions& views) {
+  at::Tensor pixels = at::empty({1, views.height, views.width, 3}, at::kByte);
+  auto* at = pixels.data_ptr<std::uint8_t>();
+  for (int y = 0; y < views.height; ++y) {
+    for (int x = 0; x < views.width; ++x) {
+      const int shade = 64 + 64 * x / views.width + 64 * y / views.height + ((x / 32 + y / 32) % 2) * 24;
+      for (int c = 0; c < 3; ++c) *at++ = static_cast<std::uint8_t>(shade + 8 * c);
+    }
+  }
+  return pixels;
+}
+
+ExpectedTeacher expect(const TeacherOptions& teacher, const ViewOptions& views, const std::string& where) {
   ExpectedTeacher expected;
   expected.name = teacher.name;
   expected.engine = teacher.engine;
@@ -22,23 +42,36 @@ ExpectedTeacher expect(const TeacherOptions& teacher, const std::string& where) 
     }
     return expected;
   }
-  const LoadedDetector loaded = load_detector(teacher.weights);
-  expected.hash = loaded.hash;
-  const std::vector<std::string>& actual = loaded.model->spec().classes;
+  Engine engine(teacher.file(), teacher.engine);
+  expected.hash = engine.hash();
+  const std::vector<std::string>& actual = engine.classes();
   if (!teacher.classes.empty() && teacher.classes != actual) {
     throw Error("the configuration says classes [" + join(teacher.classes) + "], the weights " + teacher.weights +
                     " say [" + join(actual) + "]",
                 where, "leave `classes` out: they are read from the weights", Exit::kUsage);
   }
   expected.classes = actual;
+  if (is_foreign(teacher)) engine.run(trial_pixels(views));
   return expected;
+}
+
+// The teacher's name before what its engine says.
+ExpectedTeacher expect_by_name(const TeacherOptions& teacher, const ViewOptions& views) {
+  const std::string where = "teacher " + teacher.name;
+  try {
+    return expect(teacher, views, where);
+  } catch (const Error& error) {
+    if (error.where() == where) throw;
+    throw Error(error.what(), where, {}, error.exit());
+  }
 }
 
 TeacherChannels map_classes(const TeacherOptions& teacher, const std::vector<std::string>& own,
                             const std::vector<std::string>& student, const std::string& where) {
   TeacherChannels channels;
   channels.name = teacher.name;
-  channels.weight = teacher.weight;
+  channels.weight = teacher.weight.value_or(1.0);
+  channels.loss_weight = teacher.loss_weight;
   for (const auto& [from, to] : teacher.map) {
     if (std::find(own.begin(), own.end(), from) == own.end()) {
       throw Error("map names class '" + from + "', but the teacher has [" + join(own) + "]", where, {}, Exit::kUsage);
@@ -72,7 +105,7 @@ RunTeachers read_teachers(const RunOptions& options) {
   RunTeachers teachers;
   for (const TeacherOptions& teacher : options.teachers) {
     const std::string where = "teacher " + teacher.name;
-    teachers.expected.push_back(expect(teacher, where));
+    teachers.expected.push_back(expect_by_name(teacher, options.views));
     teachers.channels.push_back(map_classes(teacher, teachers.expected.back().classes, options.classes, where));
     teachers.channels.back().hash = teachers.expected.back().hash;
   }

@@ -16,8 +16,9 @@ struct RunTeachers {
 };
 
 // Reads each teacher's classes and hash from its weights (or its classes from the configuration, where the weights are
-// only on the workers' hosts). Throws Error naming the teacher for: weights that can't be read or are not a detector's,
-// classes that differ from the configured ones, a class that the student does not have.
+// only on the workers' hosts). Somebody else's network is run once, so that a wrong description is found here. Throws
+// Error naming the teacher for: weights that can't be read or are not a detector's, classes that differ from the
+// configured ones, a class that the student does not have.
 RunTeachers read_teachers(const RunOptions& options);
 
 }  // namespace conclave

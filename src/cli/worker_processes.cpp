@@ -8,7 +8,9 @@
 #include <thread>
 
 #include "cli/child_process.h"
+#include "cli/config_teacher.h"
 #include "core/error.h"
+#include "core/file.h"
 #include "core/log.h"
 #include "core/stop.h"
 #include "teachers/curve.h"
@@ -33,6 +35,15 @@ std::vector<std::string> key_arguments(const TrainerKeys& keys, const std::files
   const std::filesystem::path trainer = folder / "trainer.pub";
   write_public_key(trainer, load_key_pair(keys.secret).public_key);
   return {"--key", keys.secret, "--trainer-key", trainer.string()};
+}
+
+// How a local worker is told who it is: by name and weights where they say all, else by a file that does.
+std::vector<std::string> teacher_arguments(const TeacherOptions& teacher, const std::filesystem::path& folder) {
+  const bool plain = type_of(teacher.weights) == TeacherFileType::kOwn && teacher.format == TeacherFormat{};
+  if (plain) return {"--name", teacher.name, "--weights", teacher.weights};
+  const std::filesystem::path file = folder / (teacher.name + ".yaml");
+  write_file_atomically(file, teacher_file_text(teacher));
+  return {"--teacher", file.string()};
 }
 
 }  // namespace
@@ -124,10 +135,10 @@ WorkerProcesses::WorkerProcesses(const std::vector<TeacherOptions>& teachers, co
       child.teacher = teacher.name;
       child.process.command = {program,     "teach",
                                "--connect", address,
-                               "--name",    teacher.name,
-                               "--weights", teacher.weights,
                                "--threads", std::to_string(teacher.engine.threads),
                                "--device",  teacher.engine.device};
+      const std::vector<std::string> who = teacher_arguments(teacher, folder);
+      child.process.command.insert(child.process.command.end(), who.begin(), who.end());
       if (teacher.engine.bf16) child.process.command.push_back("--bf16");
       if (teacher.engine.channels_last) child.process.command.push_back("--channels-last");
       child.process.command.insert(child.process.command.end(), key_words.begin(), key_words.end());

@@ -171,6 +171,22 @@ void ConfigTable::value(const std::string& key, double& member, const std::strin
   field.print = [&member] { return shortest(member); };
 }
 
+void ConfigTable::value(const std::string& key, std::optional<double>& member, const std::string& none,
+                        const std::string& doc, double least, double most) {
+  Field& field = add(key, none + " or number", doc);
+  field.read = [&member, none, least, most](const ConfigNode& node) -> Wrong {
+    if (node.kind == ConfigNode::Kind::kScalar && node.scalar == none) {
+      member.reset();
+      return std::nullopt;
+    }
+    double number = 0;
+    if (Wrong wrong = read_number<double>(node, number, least, most)) return *wrong + " (or " + none + ")";
+    member = number;
+    return std::nullopt;
+  };
+  field.print = [&member, none] { return member ? shortest(*member) : none; };
+}
+
 void ConfigTable::value(const std::string& key, std::string& member, const std::string& doc) {
   Field& field = add(key, "text", doc);
   field.read = [&member](const ConfigNode& node) { return read_text(node, member); };

@@ -26,6 +26,9 @@ class ConfigTable {
   void value(const std::string& key, int& member, const std::string& doc, int least = 0, int most = 1 << 30);
   void value(const std::string& key, std::uint64_t& member, const std::string& doc, std::uint64_t most = UINT64_MAX);
   void value(const std::string& key, double& member, const std::string& doc, double least = 0, double most = 1e300);
+  // A number, or the word that stands for none.
+  void value(const std::string& key, std::optional<double>& member, const std::string& none, const std::string& doc,
+             double least, double most);
   void value(const std::string& key, std::string& member, const std::string& doc);
   void value(const std::string& key, std::vector<std::string>& member, const std::string& doc);
   void value(const std::string& key, std::vector<double>& member, const std::string& doc, double least, double most);

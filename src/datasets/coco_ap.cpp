@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "core/error.h"
+#include "datasets/matching.h"
 
 namespace conclave {
 namespace {
@@ -28,18 +29,6 @@ std::array<double, kRecallPoints> recall_points() {
   std::array<double, kRecallPoints> r{};
   for (int i = 0; i < kRecallPoints; ++i) r[i] = i * (1.0 / (kRecallPoints - 1));
   return r;
-}
-
-// maskApi.c, bbIou: over the detection's own area where the ground truth is a crowd. In double on widths and heights,
-// as pycocotools gets them.
-double coco_iou(const Box& d, const Annotation& g) {
-  const double dw = static_cast<double>(d.x1) - d.x0, dh = static_cast<double>(d.y1) - d.y0;
-  const double gw = static_cast<double>(g.box.x1) - g.box.x0, gh = static_cast<double>(g.box.y1) - g.box.y0;
-  const double w = std::min<double>(d.x1, g.box.x1) - std::max<double>(d.x0, g.box.x0);
-  const double h = std::min<double>(d.y1, g.box.y1) - std::max<double>(d.y0, g.box.y0);
-  if (w <= 0 || h <= 0) return 0;
-  const double shared = w * h, own = dw * dh;
-  return shared / (g.crowd ? own : own + gw * gh - shared);
 }
 
 // What became of one image's detections of one class within one area range: per threshold, in order of score.
@@ -92,29 +81,18 @@ class ImageMatcher {
     return a.crowd || a.area < range[0] || a.area > range[1];
   }
 
-  // cocoeval.py, evaluateImg: greedy in order of score; the best counted object, else the best ignored one.
   void match_at(int t, double threshold, const double (&range)[2], const std::vector<const Annotation*>& truth,
                 const std::vector<double>& ious, Matches& m) const {
-    std::vector<char> taken(truth.size(), 0);
+    const std::vector<int> objects =
+        match_greedily(ious, truth, detections_.size(), static_cast<std::size_t>(m.positives), threshold);
     for (std::size_t d = 0; d < detections_.size(); ++d) {
-      double best = std::min(threshold, 1 - 1e-10);
-      int match = -1;
-      for (int g = 0; g < static_cast<int>(truth.size()); ++g) {
-        if (taken[g] && !truth[g]->crowd) continue;
-        if (match >= 0 && match < m.positives && g >= m.positives) break;
-        if (ious[d * truth.size() + g] < best) continue;
-        best = ious[d * truth.size() + g];
-        match = g;
-      }
-      bool ignore = match >= m.positives;
-      if (match >= 0) {
-        taken[match] = 1;
-      } else {
+      bool ignore = objects[d] >= m.positives;
+      if (objects[d] < 0) {
         const Box& box = detections_[d]->box;
         const double area = (static_cast<double>(box.x1) - box.x0) * (static_cast<double>(box.y1) - box.y0);
         ignore = area < range[0] || area > range[1];
       }
-      m.matched[t].push_back(match >= 0);
+      m.matched[t].push_back(objects[d] >= 0);
       m.ignored[t].push_back(ignore);
     }
   }

@@ -21,6 +21,7 @@ struct CocoAnnotation {
   double x = 0, y = 0, width = 0, height = 0;  // pixels
   double area = 0;                             // width * height where the file gives none
   bool crowd = false;
+  double score = -1;  // written where it is not negative; never read
 };
 
 struct CocoCategory {

@@ -15,6 +15,7 @@ struct Annotation {
   bool crowd = false;  // a region of many objects: neither hit nor miss in AP, never a training target
   float area = 0;      // COCO's area (of the mask where there is one); decides small/medium/large
   std::int64_t id = 0;
+  float weight = 1;  // of its training terms: 1, or the score of a pseudo label where they are soft
 };
 
 struct ImageEntry {

@@ -14,14 +14,14 @@ constexpr int kShift = 4;  // fractional bits of drawn coordinates
 
 struct Pen {
   int line = 1;
-  double text = 0.35;  // of Hershey's 22 pixel capitals
-  int text_line = 1;
+  double text = 0.5;  // of Hershey's capitals, 22 pixels high at 1
+  int pad = 2;        // between a tag's edge and its text
 
   explicit Pen(const cv::Mat& image) {
     const double side = std::min(image.cols, image.rows);
     line = std::max(1, static_cast<int>(std::lround(side / 240)));
-    text = std::clamp(side / 900, 0.32, 1.6);
-    text_line = text > 0.8 ? 2 : 1;
+    text = std::clamp(side / 1100, 0.36, 1.6);
+    pad = std::max(2, static_cast<int>(std::lround(7 * text)));
   }
 };
 
@@ -41,21 +41,40 @@ void draw_outline(cv::Mat& rgb, const Box& box, const cv::Scalar& colour, const 
   cv::rectangle(rgb, a, b, colour, pen.line, cv::LINE_AA, kShift);
 }
 
-// Above the box where there is room, else inside it; moved into the image.
-void draw_label(cv::Mat& rgb, const Box& box, const std::string& text, const cv::Scalar& colour, const Pen& pen) {
+constexpr int kSharper = 4;      // text is drawn larger and shrunk: its strokes are then of any width
+constexpr double kStroke = 2.2;  // of the text at scale 1, pixels
+
+cv::Size text_size(const std::string& text, const Pen& pen, int& below) {
+  const cv::Size large = cv::getTextSize(text, kFont, pen.text * kSharper, 1, &below);
+  below = (below + kSharper - 1) / kSharper;
+  return {(large.width + kSharper - 1) / kSharper, (large.height + kSharper - 1) / kSharper};
+}
+
+cv::Size tag_size(const std::string& text, const Pen& pen) {
   int below = 0;
-  const cv::Size size = cv::getTextSize(text, kFont, pen.text, pen.text_line, &below);
-  const int pad = std::max(1, pen.line), width = size.width + 2 * pad, height = size.height + below + pad;
-  int x = static_cast<int>(std::floor(box.x0)), y = static_cast<int>(std::floor(box.y0)) - height;
-  if (y < 0) y = static_cast<int>(std::floor(box.y0));
-  x = std::clamp(x, 0, std::max(0, rgb.cols - width));
-  y = std::clamp(y, 0, std::max(0, rgb.rows - height));
-  const cv::Rect place = cv::Rect(x, y, width, height) & cv::Rect(0, 0, rgb.cols, rgb.rows);
+  const cv::Size size = text_size(text, pen, below);
+  return {size.width + 2 * pen.pad, size.height + 2 * pen.pad};
+}
+
+// A filled tag with its text; `place` lies inside the image.
+void draw_tag(cv::Mat& rgb, const cv::Rect& place, const std::string& text, const cv::Scalar& colour, const Pen& pen) {
   if (place.empty()) return;
-  cv::Mat area = rgb(place);
-  cv::addWeighted(area, 0.15, cv::Mat(area.size(), area.type(), colour), 0.85, 0, area);
-  cv::putText(rgb, text, {x + pad, y + size.height + pad}, kFont, pen.text, readable_on(colour), pen.text_line,
-              cv::LINE_AA);
+  int below = 0;
+  const cv::Size size = text_size(text, pen, below);
+  cv::Mat area = rgb(place), large(place.size() * kSharper, CV_8UC1, cv::Scalar(0)), mask;
+  const int stroke = std::max(1, static_cast<int>(std::lround(kStroke * pen.text * kSharper)));
+  cv::putText(large, text, cv::Point(pen.pad, pen.pad + size.height) * kSharper, kFont, pen.text * kSharper,
+              cv::Scalar(255), stroke, cv::LINE_AA);
+  cv::resize(large, mask, place.size(), 0, 0, cv::INTER_AREA);
+  cv::addWeighted(area, 0.1, cv::Mat(area.size(), area.type(), colour), 0.9, 0, area);
+  const cv::Scalar ink = readable_on(colour);
+  for (int y = 0; y < area.rows; ++y) {
+    const auto* m = mask.ptr<std::uint8_t>(y);
+    auto* p = area.ptr<cv::Vec3b>(y);
+    for (int x = 0; x < area.cols; ++x) {
+      for (int c = 0; c < 3; ++c) p[x][c] = cv::saturate_cast<std::uint8_t>(p[x][c] + (ink[c] - p[x][c]) * m[x] / 255);
+    }
+  }
 }
 
 std::string label_of(const Detection& d, const std::vector<std::string>& classes, const DrawOptions& options) {
@@ -84,6 +103,37 @@ cv::Scalar class_colour(int cls) {
   return {c[0] * fade, c[1] * fade, c[2] * fade};
 }
 
+std::vector<cv::Rect> place_tags(const std::vector<Box>& boxes, const std::vector<cv::Size>& sizes, cv::Size image) {
+  const cv::Rect whole({0, 0}, image);
+  std::vector<cv::Rect> placed;
+  for (std::size_t i = 0; i < boxes.size(); ++i) {
+    const cv::Size size = sizes.at(i);
+    const auto floor = [](float value) { return static_cast<int>(std::floor(value)); };
+    const int left = floor(boxes[i].x0), right = floor(boxes[i].x1) - size.width;
+    const int above = floor(boxes[i].y0) - size.height, top = floor(boxes[i].y0), bottom = floor(boxes[i].y1);
+    const cv::Point places[] = {{left, above},  {left, top},  {left, bottom},
+                                {right, above}, {right, top}, {right, bottom}};
+    cv::Rect best;
+    int least = -1;
+    for (const cv::Point& place : places) {
+      if (place.y < 0 && top >= 0 && top + size.height <= image.height) continue;  // no room above, but inside
+      const cv::Rect tag = cv::Rect({std::clamp(place.x, 0, std::max(0, image.width - size.width)),
+                                     std::clamp(place.y, 0, std::max(0, image.height - size.height))},
+                                    size) &
+                           whole;
+      int covered = 0;
+      for (const cv::Rect& earlier : placed) covered += (earlier & tag).area();
+      if (least < 0 || covered < least) {
+        best = tag;
+        least = covered;
+      }
+      if (covered == 0) break;
+    }
+    placed.push_back(best);
+  }
+  return placed;
+}
+
 void draw_detections(cv::Mat& rgb, const std::vector<Detection>& detections, const std::vector<std::string>& classes,
                      const DrawOptions& options) {
   const Pen pen(rgb);
@@ -92,13 +142,18 @@ void draw_detections(cv::Mat& rgb, const std::vector<Detection>& detections, con
     if (d.score >= options.min_score) shown.push_back(d);
   }
   std::stable_sort(shown.begin(), shown.end(),
-                   [](const Detection& a, const Detection& b) { return a.score < b.score; });
-  const auto limit = [&](const Box& box) {
-    return clip(box, static_cast<float>(rgb.cols), static_cast<float>(rgb.rows));
-  };
-  for (const Detection& d : shown) draw_outline(rgb, limit(d.box), class_colour(d.cls), pen);
-  for (const Detection& d : shown)
-    draw_label(rgb, limit(d.box), label_of(d, classes, options), class_colour(d.cls), pen);
+                   [](const Detection& a, const Detection& b) { return a.score > b.score; });
+  std::vector<Box> boxes;
+  std::vector<std::string> texts;
+  std::vector<cv::Size> sizes;
+  for (const Detection& d : shown) {
+    boxes.push_back(clip(d.box, static_cast<float>(rgb.cols), static_cast<float>(rgb.rows)));
+    texts.push_back(label_of(d, classes, options));
+    sizes.push_back(tag_size(texts.back(), pen));
+  }
+  const std::vector<cv::Rect> tags = place_tags(boxes, sizes, rgb.size());
+  for (std::size_t i = shown.size(); i-- > 0;) draw_outline(rgb, boxes[i], class_colour(shown[i].cls), pen);
+  for (std::size_t i = shown.size(); i-- > 0;) draw_tag(rgb, tags[i], texts[i], class_colour(shown[i].cls), pen);
 }
 
 cv::Mat overlay_heat(const cv::Mat& rgb, const cv::Mat& heat, const cv::Scalar& colour, double strength) {
@@ -113,6 +168,17 @@ cv::Mat overlay_heat(const cv::Mat& rgb, const cv::Mat& heat, const cv::Scalar& 
     }
   }
   return result;
+}
+
+cv::Mat heat_on_image(const cv::Mat& heat, int stride, const Affine& image_to_view, int width, int height) {
+  // OpenCV's coordinates are of pixel centres: x_cv = x - 0.5. Image pixel -> view pixel -> cell.
+  const Affine& m = image_to_view;
+  const double s = stride;
+  const cv::Matx23d to_cell(m.a / s, m.b / s, (0.5 * (m.a + m.b) + m.c) / s - 0.5,  //
+                            m.d / s, m.e / s, (0.5 * (m.d + m.e) + m.f) / s - 0.5);
+  cv::Mat placed;
+  cv::warpAffine(heat, placed, to_cell, {width, height}, cv::INTER_LINEAR | cv::WARP_INVERSE_MAP, cv::BORDER_CONSTANT);
+  return placed;
 }
 
 cv::Mat montage(const std::vector<Tile>& tiles, int columns) {

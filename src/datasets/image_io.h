@@ -5,15 +5,13 @@
 #include <string>
 #include <vector>
 
+#include "datasets/image_size.h"
+
 namespace conclave {
 
 // Largest image that is read: 100 megapixels. Checked on the header, before any pixel memory is taken.
 inline constexpr long long kMaxPixels = 100'000'000;
 inline constexpr std::size_t kMaxImageBytes = std::size_t{1} << 29;  // of an image file
-
-struct ImageSize {
-  int width = 0, height = 0;
-};
 
 // Width and height from the file's header, without decoding. Throws Error (where = path).
 ImageSize read_image_size(const std::string& path);

@@ -39,7 +39,7 @@ struct Loader::State {
       throw Error("view of image " + std::to_string(key.image) + " of set " + std::to_string(key.dataset) +
                   ", which does not exist");
     }
-    return draw_view(datasets[key.dataset].images[key.image], key, options);
+    return draw_view(datasets[key.dataset], key, options);
   }
 
   void work() {
@@ -75,6 +75,10 @@ Loader::~Loader() {
   }
   state_->asked.notify_all();
   for (std::thread& thread : state_->threads) thread.join();
+}
+
+const ViewOptions& Loader::options() const {
+  return state_->options;
 }
 
 void Loader::ask(const ViewKey& key) {

@@ -18,6 +18,8 @@ class Loader {
   Loader(const std::vector<Dataset>& datasets, const ViewOptions& options, int threads);
   ~Loader();  // wakes and joins its threads; views not taken are dropped
 
+  const ViewOptions& options() const;
+
   // Never blocks; the number of views asked for and not taken is the caller's to bound (the window does).
   void ask(const ViewKey& key);
 

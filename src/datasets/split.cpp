@@ -18,7 +18,8 @@ std::vector<SplitPart> parts_of(const SplitOptions& options, const CocoFile& fil
   return parts;
 }
 
-void check_parts(const std::vector<SplitPart>& parts, const CocoFile& file, const std::string& where) {
+void check_parts(const std::vector<SplitPart>& parts, const std::string& rest, const CocoFile& file,
+                 const std::string& where) {
   std::unordered_set<std::string> names, categories;
   std::string known;
   for (const CocoCategory& category : file.categories) {
@@ -35,17 +36,37 @@ void check_parts(const std::vector<SplitPart>& parts, const CocoFile& file, cons
         throw Error("part " + part.name + ": no category \"" + name + "\"", where, "known are " + known);
     }
   }
+  if (!rest.empty() && names.contains(rest)) throw Error("two parts are named " + rest, where);
+  if (rest.find('/') != std::string::npos) throw Error("a part can't be named \"" + rest + "\"", where);
   if (parts.size() > file.images.size()) {
     throw Error(std::to_string(parts.size()) + " parts of " + std::to_string(file.images.size()) + " images", where);
   }
 }
 
-// The part of each image.
-std::vector<std::size_t> deal(std::size_t images, std::size_t parts, std::uint64_t seed) {
-  std::vector<std::size_t> part_of(images);
-  const auto order = permutation(static_cast<std::uint32_t>(images), seed);
-  for (std::size_t i = 0; i < images; ++i) part_of[order[i]] = i * parts / images;
+// The part of each image; the one behind the last is the rest.
+std::vector<std::size_t> deal(std::size_t images, std::size_t parts, const SplitOptions& options) {
+  const auto most = static_cast<std::size_t>(options.images_per_part);
+  std::vector<std::size_t> part_of(images), taken(parts);
+  const auto order = permutation(static_cast<std::uint32_t>(images), options.seed);
+  for (std::size_t i = 0; i < images; ++i) {
+    const std::size_t part = i * parts / images;
+    const bool full = most > 0 && taken[part] == most;
+    part_of[order[i]] = full ? parts : part;
+    taken[part] += full ? 0 : 1;
+  }
+  for (std::size_t p = 0; p < parts && most > 0; ++p) {
+    if (taken[p] == most) continue;
+    throw Error(std::to_string(parts) + " parts of " + std::to_string(most) + " images each, but there are only " +
+                    std::to_string(images) + " images",
+                options.annotations);
+  }
   return part_of;
+}
+
+void make_folder(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) throw Error("the folder can't be made: " + error.message(), folder.string());
 }
 
 CocoFile part_file(const CocoFile& file, const std::vector<std::size_t>& part_of, std::size_t part,
@@ -72,12 +93,11 @@ CocoFile part_file(const CocoFile& file, const std::vector<std::size_t>& part_of
 
 std::vector<SplitResult> split_dataset(const SplitOptions& options) {
   const CocoFile file = read_coco(options.annotations);
-  const std::vector<SplitPart> parts = parts_of(options, file);
-  check_parts(parts, file, options.annotations);
-  const auto part_of = deal(file.images.size(), parts.size(), options.seed);
-  std::error_code error;
-  std::filesystem::create_directories(options.folder, error);
-  if (error) throw Error("the folder can't be made: " + error.message(), options.folder);
+  std::vector<SplitPart> parts = parts_of(options, file);
+  check_parts(parts, options.rest, file, options.annotations);
+  const auto part_of = deal(file.images.size(), parts.size(), options);
+  if (!options.rest.empty()) parts.push_back({options.rest, {}});
+  make_folder(options.folder);
   std::vector<SplitResult> results;
   for (std::size_t p = 0; p < parts.size(); ++p) {
     const CocoFile part = part_file(file, part_of, p, parts[p].labelled);
@@ -90,6 +110,25 @@ std::vector<SplitResult> split_dataset(const SplitOptions& options) {
     results.push_back({path, static_cast<int>(part.images.size()), static_cast<int>(part.annotations.size())});
   }
   return results;
+}
+
+SplitResult sample_dataset(const SampleOptions& options) {
+  const CocoFile file = read_coco(options.annotations);
+  const auto wanted = static_cast<std::size_t>(options.images);
+  if (wanted > file.images.size()) {
+    throw Error(std::to_string(wanted) + " images of " + std::to_string(file.images.size()), options.annotations);
+  }
+  const auto order = permutation(static_cast<std::uint32_t>(file.images.size()), options.seed);
+  std::vector<std::size_t> part_of(file.images.size(), 1);
+  for (std::size_t i = 0; i < wanted; ++i) part_of[order[i]] = 0;
+  std::vector<std::string> classes;
+  for (const CocoCategory& category : file.categories) classes.push_back(category.name);
+  const CocoFile part = part_file(file, part_of, 0, classes);
+  make_folder(std::filesystem::absolute(options.file).parent_path());
+  const std::string origin = std::filesystem::path(options.annotations).filename().string();
+  write_coco(options.file, part,
+             {std::to_string(wanted) + " images of " + origin + ", seed " + std::to_string(options.seed), classes});
+  return {options.file, static_cast<int>(part.images.size()), static_cast<int>(part.annotations.size())};
 }
 
 }  // namespace conclave

@@ -71,6 +71,10 @@ void write_coco(const std::string& path, const CocoFile& file, const CocoInfo& i
     append_box(out, a.x, a.y, a.width, a.height);
     out += ",\"area\":";
     append(out, a.area);
+    if (a.score >= 0) {
+      out += ",\"score\":";
+      append(out, decimal(static_cast<float>(a.score)));
+    }
     out += a.crowd ? ",\"iscrowd\":1}" : ",\"iscrowd\":0}";
   });
   append_list(out, "categories", file.categories, [&](const CocoCategory& category) {

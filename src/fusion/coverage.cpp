@@ -8,10 +8,10 @@
 namespace conclave {
 
 bool needs_teachers(Method method) {
-  return asks_every_view(method) || method == Method::kPseudo;
+  return distils(method) || method == Method::kPseudo;
 }
 
-bool asks_every_view(Method method) {
+bool distils(Method method) {
   return method == Method::kKd || method == Method::kKdLabels;
 }
 

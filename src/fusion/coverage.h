@@ -3,6 +3,8 @@
 #include <string>
 #include <vector>
 
+#include "fusion/loss_weights.h"
+
 namespace conclave {
 
 enum class Method {
@@ -14,13 +16,13 @@ enum class Method {
   kKdLabels     // labelled classes from labels (or labels and teacher); the others from teachers
 };
 
-bool needs_teachers(Method method);   // kd, kd_labels, pseudo
-bool asks_every_view(Method method);  // kd, kd_labels: soft targets of each view, while training
+bool needs_teachers(Method method);  // kd, kd_labels, pseudo
+bool distils(Method method);         // kd, kd_labels: learns from the teachers' soft targets
 
 // What supervises one class on the images of one set.
 struct ClassSource {
   bool labels = false;        // focal loss against boxes (given ones, or pseudo boxes where `pseudo`)
-  bool pseudo = false;        // the boxes come from `teachers`, decoded once before training
+  bool pseudo = false;        // the boxes come from `teachers`, decoded from what they say
   bool background = false;    // not labelled, taken as absent
   std::vector<int> teachers;  // positions in the run's list of teachers
   bool ignored() const { return !labels && teachers.empty(); }
@@ -38,9 +40,11 @@ struct CoveredSet {
 // One teacher as fusion sees it.
 struct TeacherChannels {
   std::string name;
-  std::vector<int> student_class;  // per teacher channel: position of its class in the student; -1: not used
-  double weight = 1.0;             // for Merge::kWeighted; its validation AP, say
-  std::string hash = {};           // of its weights; empty: not known here
+  std::vector<int> student_class;           // per teacher channel: position of its class in the student; -1: not used
+  double weight = 1.0;                      // for Merge::kWeighted; its validation AP, say
+  std::string hash = {};                    // of its weights; empty: not known here
+  LossWeights loss_weight = {};             // of its terms, on top of FusionOptions::distill
+  std::vector<double> channel_weight = {};  // as `weight`, per teacher channel; empty: `weight` for all
 };
 
 // Throws Error for: a class that no source covers on any set (where = the class), `labels` with an unlabelled class, a

@@ -5,8 +5,10 @@
 #include <utility>
 #include <vector>
 
+#include "fusion/box_overlap.h"
 #include "fusion/coverage.h"
 #include "fusion/ground_truth.h"
+#include "fusion/pseudo_options.h"
 #include "fusion/sparse.h"
 #include "models/detector.h"
 
@@ -15,10 +17,22 @@ namespace conclave {
 enum class DistillLoss { kQfl, kRelu, kProbPeaks, kBce };
 enum class Merge { kMax, kMean, kWeighted };  // several teachers on one class
 
-struct LossWeights {
-  double heat = 1.0;
-  double wh = 1.0;
-  double offset = 1.0;
+// Channel-wise distillation of the heat logits (losses.h), beside `loss`, which gives the scale that it lacks.
+struct CwdOptions {
+  double weight = 0;  // 0: off
+  double temperature = 1;
+};
+
+// Which cells of a teacher count.
+struct CellOptions {
+  bool peaks = false;  // only its 3x3 peaks above 0.1 and the cells around them (false: all)
+  int radius = 2;      // cells around a peak, in each direction
+};
+
+// Every term is multiplied by a factor that brings it to a set value at every step, and only its direction is left.
+struct BalanceOptions {
+  bool fixed_value = false;
+  LossWeights value = {.heat = 1.5, .wh = 0.3, .offset = 0.1, .iou = 0.3};  // times the term's configured weight
 };
 
 struct FusionOptions {
@@ -26,13 +40,20 @@ struct FusionOptions {
   bool both = true;  // kd_labels: labelled classes learn from labels and teacher (false: labels alone)
   DistillLoss loss = DistillLoss::kQfl;
   Merge merge = Merge::kMax;
-  double floor = -1;              // probability under which a teacher's cell is dropped; < 0: the loss's own default
-  LossWeights distill;            // of the teachers' terms; on top of the loss's own scale (default_scale)
-  LossWeights label;              // of the labels' terms
-  double min_overlap = 0.3;       // of the Gaussians drawn for labels
-  bool norm_wh = true;            // wh errors relative to the object's mean side
-  bool per_class = true;          // labels: normalise focal and box terms by each class's own objects
-  double pseudo_threshold = 0.3;  // score from which a decoded box becomes a pseudo label
+  double floor = -1;         // probability under which a teacher's cell is dropped; < 0: the loss's own default
+  LossWeights distill;       // of the teachers' terms; on top of the loss's own scale (default_scale)
+  LossWeights label;         // of the labels' terms
+  double min_overlap = 0.3;  // of the Gaussians drawn for labels
+  bool norm_wh = true;       // wh errors relative to the object's mean side
+  bool per_class = true;     // labels: normalise focal and box terms by each class's own objects
+  PseudoOptions pseudo;      // method pseudo: how boxes become labels
+  double temperature = 1;    // qfl, bce: divides the teacher's and the student's logits
+  CwdOptions cwd;
+  CellOptions cells;
+  BoxLoss box = BoxLoss::kL1;  // giou, ciou: a term on the overlap of boxes beside L1, weighted by LossWeights::iou
+  bool labels_win = false;  // kd_labels, both: where a label drew its Gaussian it alone speaks for its class, elsewhere
+                            // the teachers alone
+  BalanceOptions balance;
 };
 
 // Scales that make each loss train at weight 1; LossWeights multiply them. The one place that lists them is fuse.cpp.
@@ -44,6 +65,9 @@ LossWeights label_scale(bool norm_wh);
 // its zero lies at logit 0; the others: 0.05). Throws Error for 1 and above, and for relu at 0, whose zero would be
 // -inf.
 double effective_floor(const FusionOptions& options);
+
+// Are the teachers asked about every view that is trained on? Methods that distil, and pseudo labels made per view.
+bool asks_every_view(const FusionOptions& options);
 
 // What a loss needs on the wire.
 SparseOptions sparse_options(const FusionOptions& options);
@@ -58,15 +82,16 @@ struct BatchTargets {
 
 struct LossTerm {
   std::string name;  // "labels/heat", "rbc/wh"; heat of classes that teachers share: "a+b/heat"
-  at::Tensor value;  // scalar, weighted; with graph
+  at::Tensor value;  // scalar, weighted, before any balancing; with graph
 };
 
 struct Losses {
-  at::Tensor total;             // scalar, the sum of the terms in their order
+  at::Tensor total;             // scalar, the sum of the terms in their order, each balanced where that is asked for
   std::vector<LossTerm> terms;  // labels first, then teachers in the run's order: never arrival order
 };
 
-// Adds up the counts that normalise the terms over all ranks that hold a part of the batch, in place and in one go.
+// Adds up tensors over all ranks that hold a part of the batch, in place and in one go: the counts that normalise the
+// terms, and with balance the terms' values.
 using JoinCounts = std::function<void(const std::vector<at::Tensor>& counts)>;
 
 // The student's loss on one batch, or with `join` on one rank's part of it: the losses of all parts then add up to the

@@ -60,7 +60,7 @@ GroundTruth make_ground_truth(const std::vector<std::vector<LabelBox>>& boxes, i
   const std::int64_t plane = static_cast<std::int64_t>(height) * width;
 
   std::vector<std::int64_t> index, cls;
-  std::vector<float> wh, offset, profile;
+  std::vector<float> wh, offset, weight, profile;
   for (std::int64_t b = 0; b < batch; ++b) {
     for (const LabelBox& label : boxes[static_cast<std::size_t>(b)]) {
       if (label.cls < 0 || label.cls >= classes) {
@@ -76,6 +76,7 @@ GroundTruth make_ground_truth(const std::vector<std::vector<LabelBox>>& boxes, i
       draw_gaussian(heat + (b * classes + label.cls) * plane, height, width, column, row, radius, profile);
       index.push_back(b * plane + static_cast<std::int64_t>(row) * width + column);
       cls.push_back(label.cls);
+      weight.push_back(label.weight);
       wh.insert(wh.end(), {w, h});
       offset.insert(offset.end(), {x - static_cast<float>(column), y - static_cast<float>(row)});
     }
@@ -85,6 +86,9 @@ GroundTruth make_ground_truth(const std::vector<std::vector<LabelBox>>& boxes, i
   truth.cls = at::tensor(cls, at::kLong);
   truth.wh = at::tensor(wh, at::kFloat).view({count, 2});
   truth.offset = at::tensor(offset, at::kFloat).view({count, 2});
+  if (std::any_of(weight.begin(), weight.end(), [](float w) { return w != 1; })) {
+    truth.weight = at::tensor(weight, at::kFloat);
+  }
   return truth;
 }
 

@@ -12,6 +12,7 @@ namespace conclave {
 struct LabelBox {
   Box box;
   int cls = 0;
+  float weight = 1;  // of its terms, above 0
 };
 
 // CenterNet's training targets for a batch (Law & Deng, CornerNet, section 3; Zhou et al., Objects as Points, section
@@ -23,6 +24,7 @@ struct GroundTruth {
   at::Tensor cls;     // (N,) int64
   at::Tensor wh;      // (N,2) cells
   at::Tensor offset;  // (N,2) [0,1)
+  at::Tensor weight;  // (N,) float: the objects' weights; undefined where all are 1
 };
 
 // Largest radius such that a box moved by it still overlaps the true one by min_overlap; CornerNet's three cases,

@@ -5,9 +5,9 @@
 #include "fusion/ground_truth.h"
 
 // One function per formula; each states its normaliser. Differentiable in the student's tensors (plain autograd,
-// nothing detached); targets carry no graph. Tensors that meet share dtype and device. mask (B,C) is 1 where class c of
-// view b is supervised: elsewhere value and gradient are exactly 0. z are logits, p = sigmoid(z); Σ runs over
-// supervised cells.
+// nothing detached); targets carry no graph. Tensors that meet share dtype and device. mask is 1 where class c of view
+// b is supervised, (B,C), or cell by cell (B,C,H,W): elsewhere value and gradient are exactly 0. z are logits, p =
+// sigmoid(z); Σ runs over supervised cells.
 namespace conclave {
 
 // A sum over the batch and what divides it. The divisor follows from the targets alone and carries no graph. Where
@@ -27,12 +27,17 @@ struct Quotient {
 
 // Focal loss of CenterNet (Zhou et al. 2019, eq. 1), alpha = 2, beta = 4, from logits, per class: (C,).
 //   class c = -sum over cells of  heat == 1: (1-p)^2 log p;  else: (1-heat)^4 p^2 log(1-p),  divided by max(1, n_c)
-// with n_c the centres of class c in the batch.
+// with n_c the centres of class c in the batch. Where objects have weights, a centre's cell is multiplied by the
+// largest of its objects' and n_c is the sum of these.
 Quotient focal_per_class(const at::Tensor& logits, const GroundTruth& truth, const at::Tensor& mask);
 
 // The same sum over all classes divided by the number of all centres (not normalised when there are none); matches
 // centerX. An undefined mask means that everything is supervised.
-Quotient focal_joint(const at::Tensor& logits, const at::Tensor& heat, const at::Tensor& mask = {});
+Quotient focal_joint(const at::Tensor& logits, const at::Tensor& heat, const at::Tensor& mask = {},
+                     const at::Tensor& centre_weight = {});
+
+// The weights of the objects' centres, (B,C,H,W), 0 elsewhere; undefined where all objects weigh 1.
+at::Tensor centre_weights(const GroundTruth& truth);
 
 // The head's values at the objects' centres: (N,2).
 at::Tensor at_centres(const at::Tensor& head, const GroundTruth& truth);
@@ -40,8 +45,16 @@ at::Tensor at_centres(const at::Tensor& head, const GroundTruth& truth);
 // 1 for every object whose class is supervised on its view, else 0: (N,).
 at::Tensor supervised_objects(const GroundTruth& truth, const at::Tensor& mask, std::int64_t cells);
 
-// L1 at the centres (Zhou et al. 2019, eq. 2 and 3), per class: (C,). predicted, target (N,2); weight (N,): supervised
-// (1 or 0); side (N,) or undefined: what the error is divided by.
+// Any error per object (N,), per class: (C,).
+//   class c = sum over its objects of the weighted error, divided by max(1, its objects)
+Quotient objects_per_class(const at::Tensor& error, const at::Tensor& weight, const at::Tensor& cls,
+                           std::int64_t classes);
+
+// The weighted sum over all objects divided by their weight + 1e-4.
+Quotient objects_joint(const at::Tensor& error, const at::Tensor& weight);
+
+// L1 at the centres (Zhou et al. 2019, eq. 2 and 3), per class: (C,). predicted, target (N,2); weight (N,): the
+// object's where it is supervised, else 0; side (N,) or undefined: what the error is divided by.
 //   class c = sum over its objects of (|d_0| + |d_1|) / side, divided by max(1, its objects)
 Quotient l1_per_class(const at::Tensor& predicted, const at::Tensor& target, const at::Tensor& weight,
                       const at::Tensor& side, const at::Tensor& cls, std::int64_t classes);
@@ -58,12 +71,18 @@ Quotient l1_joint(const at::Tensor& predicted, const at::Tensor& target, const a
 at::Tensor peak_mass(const at::Tensor& p_teacher, const at::Tensor& mask);
 
 // Quality focal loss (Li et al. 2020, Generalized Focal Loss, eq. 4, beta = 2) against the teacher's probability:
-//   class c = Σ |p_t - p_S|^2 BCE(z_S, p_t) / max(1, peak_mass);  (C,).
-// The gradient flows through the modulating factor too, as in the paper's reference implementation.
-Quotient quality_focal(const at::Tensor& logits, const at::Tensor& teacher, const at::Tensor& mask);
+//   class c = T^2 Σ |p_t - p_S|^2 BCE(z_S / T, p_t) / max(1, peak mass),  p = sigmoid(z / T);  (C,).
+// The gradient flows through the modulating factor too, as in the paper's reference implementation. The temperature T
+// softens both sides; T^2 keeps the size of the gradients (Hinton et al. 2015, Distilling the Knowledge in a Neural
+// Network, section 2). The peak mass is that at T = 1: it counts objects, which T does not change. A teacher's logit of
+// -inf stays probability 0 at every T.
+Quotient quality_focal(const at::Tensor& logits, const at::Tensor& teacher, const at::Tensor& mask,
+                       double temperature = 1);
 
-// Binary cross-entropy against the teacher's probability: class c = Σ BCE(z_S, p_t) / max(1, peak_mass);  (C,).
-Quotient cross_entropy(const at::Tensor& logits, const at::Tensor& teacher, const at::Tensor& mask);
+// Binary cross-entropy against the teacher's probability: class c = T^2 Σ BCE(z_S / T, sigmoid(z_t / T)) / max(1, peak
+// mass);  (C,). T and the peak mass as above.
+Quotient cross_entropy(const at::Tensor& logits, const at::Tensor& teacher, const at::Tensor& mask,
+                       double temperature = 1);
 
 // The published ReLU loss made one-sided, so that it can learn. With z_0 the logit of `floor` (0.5: z_0 = 0):
 //   mean over supervised cells and classes of  z_t > z_0: (z_S - z_t)^2;  else: relu(z_S - z_0)^2.
@@ -72,6 +91,20 @@ Quotient one_sided_relu(const at::Tensor& logits, const at::Tensor& teacher, con
 
 // Mean over supervised cells and classes of (p_S - p_t)^2; both are probabilities here. Matches centerX.
 Quotient mean_squared_error(const at::Tensor& p_student, const at::Tensor& p_teacher, const at::Tensor& mask);
+
+// Channel-wise distillation (Shu et al. 2021, Channel-wise Knowledge Distillation for Dense Prediction, eq. 3 and 4): a
+// channel's logits over the cells of a view as a distribution, phi(z) = softmax over cells of z / T.
+//   class c = T^2 Σ over views of KL(phi(z_t) || phi(z_S)), divided by max(1, supervised views);  (C,).
+// It sees no shift: z_S + a constant gives the same value, so it needs another loss beside it for the scale. `floor` is
+// the probability under which a teacher's cells were dropped. Such a cell counts as logit(floor), the most that it may
+// have been, and there the student's logit is taken to be no lower than that: background that both sides agree on is
+// flat, wherever below the floor the student put it. A floor under 1e-4 counts as 1e-4. Cells that are not supervised
+// are left out of both distributions.
+Quotient channel_wise(const at::Tensor& logits, const at::Tensor& teacher, const at::Tensor& mask, double floor,
+                      double temperature);
+
+// Which cells lie at most `radius` cells, in each direction, from one of the 3x3 peaks above 0.1: (B,C,H,W), 1 or 0.
+at::Tensor near_peaks(const at::Tensor& p_teacher, int radius);
 
 // ---- Distillation: wh and offset
 // --------------------------------------------------------------------------------------

@@ -69,6 +69,14 @@ bool is_peak(const std::vector<float>& kept, int height, int width, std::uint32_
   return true;
 }
 
+// One pair per cell, (…,2,H,W): where wh (…,2C,H,W) has one per class, that of the class with the largest logit.
+at::Tensor wh_of_strongest(const at::Tensor& heat, const at::Tensor& wh) {
+  if (wh.size(-3) == 2 || wh.size(-3) != 2 * heat.size(-3)) return wh;
+  const at::Tensor strongest = heat.argmax(-3, /*keepdim=*/true).unsqueeze(-3);  // (…,1,1,H,W)
+  at::Tensor pairs = wh.unflatten(-3, {heat.size(-3), 2});                       // (…,C,2,H,W)
+  return at::take_along_dim(pairs, strongest, -4).squeeze(-4).contiguous();
+}
+
 void require(bool ok, const char* what) {
   if (!ok) throw Error(std::string("soft targets: ") + what);
 }
@@ -78,16 +86,17 @@ void require(bool ok, const char* what) {
 SoftTargets sparsify(const HeadOutputs& heads, int b, const SparseOptions& options) {
   if (!(options.floor >= 0 && options.floor < 1)) throw Error("the floor of soft targets is not in [0,1)");
   const at::Tensor heat = image_of(heads.heat, b, "heat");
-  const at::Tensor wh = image_of(heads.wh, b, "wh");
+  const at::Tensor every_wh = image_of(heads.wh, b, "wh");
   const at::Tensor offset = image_of(heads.offset, b, "offset");
   require_finite(heat, "heat");
-  require_finite(wh, "wh");
+  require_finite(every_wh, "wh");
   require_finite(offset, "offset");
 
   SoftTargets targets;
   targets.height = static_cast<int>(heat.size(1));
   targets.width = static_cast<int>(heat.size(2));
   const std::int64_t cells = heat.size(1) * heat.size(2);
+  const at::Tensor wh = wh_of_strongest(heat, every_wh);
   require(wh.numel() == 2 * cells && offset.numel() == 2 * cells, "the heads differ in size");
 
   const double floor = options.floor;
@@ -161,7 +170,7 @@ DenseTargets densify(const std::vector<const SoftTargets*>& views) {
 DenseTargets dense_targets(const HeadOutputs& heads) {
   DenseTargets dense;
   dense.heat = heads.heat.detach().to(at::kFloat);
-  dense.wh = heads.wh.detach().to(at::kFloat);
+  dense.wh = wh_of_strongest(dense.heat, heads.wh.detach().to(at::kFloat));
   dense.offset = heads.offset.detach().to(at::kFloat);
   dense.box = at::ones({heads.heat.size(0), 1, heads.heat.size(2), heads.heat.size(3)}, dense.heat.options());
   return dense;

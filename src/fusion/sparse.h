@@ -7,7 +7,8 @@
 
 namespace conclave {
 
-// One view's heads (index `b` of the batch) as sparse targets. Throws Error when a head is not finite.
+// One view's heads (index `b` of the batch) as sparse targets. A record has one box per cell: a teacher with a width
+// and height per class sends those of its strongest class there. Throws Error when a head is not finite.
 SoftTargets sparsify(const HeadOutputs& heads, int b, const SparseOptions& options);
 
 // A teacher's targets for a batch of views, as tensors again.

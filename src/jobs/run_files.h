@@ -2,11 +2,14 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "jobs/pictures.h"
 
 namespace conclave {
 
@@ -31,18 +34,16 @@ struct TeacherResult {
 };
 
 struct TrainingResult {
+  static constexpr double kNone = std::numeric_limits<double>::quiet_NaN();  // not given
   std::int64_t steps = 0, images = 0;
-  double seconds, images_per_second, data_wait, teacher_wait;  // waits in seconds; NaN: not given
+  double seconds = kNone, images_per_second = kNone, data_wait = kNone, teacher_wait = kNone;  // waits in seconds
+  double trainer_memory = kNone, worker_memory = kNone;      // peak bytes; of the largest worker process of this host
+  std::vector<std::pair<std::string, double>> teacher_busy;  // seconds in which its workers held a lease, by teacher
 };
 
 struct WireResult {
   std::int64_t views = 0, leases_reissued = 0;
   std::vector<std::pair<std::string, double>> bytes_per_view;  // by teacher
-};
-
-struct Picture {
-  std::string file;  // relative to the run folder
-  std::string caption;
 };
 
 struct RunRecord {
@@ -54,7 +55,8 @@ struct RunRecord {
   std::vector<TeacherResult> teachers;
   std::optional<TrainingResult> training;
   std::optional<WireResult> wire;
-  std::vector<Picture> pictures;
+  std::int64_t stored_views = 0;  // answered by a target store
+  Pictures pictures;
   std::vector<std::pair<std::string, std::string>> environment;
 };
 

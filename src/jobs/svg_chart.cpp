@@ -13,7 +13,9 @@ namespace {
 // The drawing in its own units; the page scales it. Small enough that its text stays legible on a telephone.
 constexpr double kWidth = 440, kHeight = 240;
 constexpr double kLeft = 44, kRight = 18, kTop = 14, kBottom = 34;
-constexpr std::size_t kColours = 8, kMostPoints = 400;
+constexpr double kSquare = 300;  // of a square drawing, both sides
+constexpr int kColours = 8;
+constexpr std::size_t kMostPoints = 400;
 
 std::string print(const char* format, double value) {
   char buffer[64];
@@ -50,6 +52,8 @@ Bounds bounds_of(const std::vector<Series>& series, bool log) {
       b.x1 = std::max(b.x1, s.x[i]);
       b.y0 = std::min(b.y0, s.y[i]);
       b.y1 = std::max(b.y1, s.y[i]);
+      if (i < s.low.size() && drawable(s.x[i], s.low[i], log)) b.y0 = std::min(b.y0, s.low[i]);
+      if (i < s.high.size() && drawable(s.x[i], s.high[i], log)) b.y1 = std::max(b.y1, s.high[i]);
     }
   }
   return b;
@@ -69,18 +73,51 @@ std::string axes_svg(const Axis& x, const Axis& y, const ChartOptions& options) 
   std::string out;
   for (double tick : y.ticks) {
     const double at = y.place(tick);
-    out += line(tick == y.ticks.front() ? "axis" : "grid", kLeft, at, kWidth - kRight, at);
-    out += label("end", kLeft - 6, at + 4, tick_text(tick));
+    out += line(tick == y.ticks.front() ? "axis" : "grid", x.from, at, x.to, at);
+    out += label("end", x.from - 6, at + 4, tick_text(tick));
   }
   for (double tick : x.ticks) {
     const double at = x.place(tick);
-    out += line("axis", at, kHeight - kBottom, at, kHeight - kBottom + 4);
-    out += label("middle", at, kHeight - kBottom + 16, tick_text(tick));
+    out += line("axis", at, y.from, at, y.from + 4);
+    out += label("middle", at, y.from + 16, tick_text(tick));
   }
-  return out + label("middle", (kLeft + kWidth - kRight) / 2, kHeight - 4, options.x_label);
+  return out + label("middle", (x.from + x.to) / 2, y.from + kBottom - 4, options.x_label);
 }
 
-std::string series_svg(const Series& s, std::size_t index, const Axis& x, const Axis& y, bool dots) {
+// The band where both of its edges are known, as one outline per unbroken stretch.
+std::string band_svg(const Series& s, const Axis& x, const Axis& y) {
+  std::string path, back;
+  const auto close = [&] {
+    if (!path.empty() && !back.empty()) path += back + "Z";
+    back.clear();
+  };
+  std::string whole;
+  bool down = false;
+  for (std::size_t i = 0; i < s.x.size(); ++i) {
+    const bool known = i < s.low.size() && i < s.high.size() && drawable(s.x[i], s.low[i], y.log) &&
+                       drawable(s.x[i], s.high[i], y.log);
+    if (!known) {
+      if (down) {
+        close();
+        whole += path;
+        path.clear();
+      }
+      down = false;
+      continue;
+    }
+    const std::string px = print("%.1f", x.place(s.x[i]));
+    path += std::string(down ? "L" : "M") + px + " " + print("%.1f", y.place(s.high[i]));
+    back = "L" + px + " " + print("%.1f", y.place(s.low[i])) + back;
+    down = true;
+  }
+  if (down) {
+    close();
+    whole += path;
+  }
+  return whole.empty() ? whole : "<path class=\"band\" d=\"" + whole + "\"/>";
+}
+
+std::string series_svg(const Series& s, const Axis& x, const Axis& y, bool dots) {
   std::string path, marks;
   bool down = false;
   for (std::size_t i = 0; i < s.x.size(); ++i) {
@@ -98,24 +135,40 @@ std::string series_svg(const Series& s, std::size_t index, const Axis& x, const 
                ": " + print("%.4g", s.y[i]) + " at " + print("%.6g", s.x[i]) + "</title></circle>";
     }
   }
-  std::string out = "<g class=\"series-" + std::to_string(index % kColours) + "\"><path class=\"series\"";
-  if (index >= kColours) out += " stroke-dasharray=\"5 4\"";
-  return out + " d=\"" + path + "\"><title>" + escape_html(s.name) + "</title></path>" + marks + "</g>";
+  return "<g class=\"" + style_class(s.style) + "\">" + band_svg(s, x, y) + "<path class=\"series\" d=\"" + path +
+         "\"><title>" + escape_html(s.name) + "</title></path>" + marks + "</g>";
 }
 
-std::string legend_html(const std::vector<Series>& series, bool log) {
+std::string last_values_html(const std::vector<Series>& series, bool log) {
   std::string out = "<ul class=\"legend\">";
-  for (std::size_t i = 0; i < series.size(); ++i) {
-    const Series& s = series[i];
+  for (const Series& s : series) {
     std::size_t last = s.y.size();
     while (!drawable(s.x[last - 1], s.y[last - 1], log)) --last;
-    out += "<li class=\"series-" + std::to_string(i % kColours) + (i >= kColours ? " dashed" : "") +
-           "\"><i></i><span>" + escape_html(s.name) + "</span><b>" + print("%.4g", s.y[last - 1]) + "</b></li>";
+    out += "<li>" + chip_html(s.style) + "<span>" + escape_html(s.name) + "</span><b>" + print("%.4g", s.y[last - 1]) +
+           "</b></li>";
   }
   return out + "</ul>";
 }
 
 }  // namespace
+
+std::string style_class(int style) {
+  if (style < 0) return "series-ref";
+  const int round = style / kColours;
+  return "series-" + std::to_string(style % kColours) + (round == 0 ? "" : round == 1 ? " dashed" : " dotted");
+}
+
+std::string chip_html(int style) {
+  return "<i class=\"chip " + style_class(style) + "\"></i>";
+}
+
+std::string legend_html(const std::vector<std::pair<std::string, int>>& entries) {
+  std::string out = "<ul class=\"legend\">";
+  for (const auto& [name, style] : entries) {
+    out += "<li>" + chip_html(style) + "<span>" + escape_html(name) + "</span></li>";
+  }
+  return out + "</ul>\n";
+}
 
 std::vector<double> nice_ticks(double low, double high, int count) {
   if (low > high) std::swap(low, high);
@@ -168,20 +221,25 @@ Series thinned(const Series& series, std::size_t limit) {
   if (series.x.size() <= limit) return series;
   Series out;
   out.name = series.name;
+  out.style = series.style;
   const std::size_t group = (series.x.size() + limit - 1) / limit;
   for (std::size_t i = 0; i < series.x.size(); i += group) {
     const std::size_t end = std::min(i + group, series.x.size());
-    double x = 0, y = 0;
+    double x = 0, y = 0, low = 0, high = 0;  // the band's are NaN as soon as one of the group is
     std::size_t n = 0;
     for (std::size_t k = i; k < end; ++k) {
       if (!std::isfinite(series.y[k])) continue;
       x += series.x[k];
       y += series.y[k];
+      if (!series.low.empty()) low += series.low[k];
+      if (!series.high.empty()) high += series.high[k];
       ++n;
     }
     const auto points = static_cast<double>(n);
     out.x.push_back(n > 0 ? x / points : series.x[i]);
     out.y.push_back(n > 0 ? y / points : std::numeric_limits<double>::quiet_NaN());
+    if (!series.low.empty()) out.low.push_back(low / points);
+    if (!series.high.empty()) out.high.push_back(high / points);
   }
   return out;
 }
@@ -192,27 +250,38 @@ std::string line_chart_html(const std::vector<Series>& series, const ChartOption
     Series thin = thinned(s, kMostPoints);
     bool any = false;
     for (std::size_t i = 0; i < thin.x.size(); ++i) any |= drawable(thin.x[i], thin.y[i], options.log_y);
-    if (any) drawn.push_back(std::move(thin));
+    if (!any) continue;
+    if (thin.style == kByPosition) thin.style = static_cast<int>(drawn.size());
+    drawn.push_back(std::move(thin));
   }
   if (drawn.empty()) return {};
 
-  Bounds b = bounds_of(drawn, options.log_y);
-  if (options.from_zero && !options.log_y) b.y0 = std::min(0.0, b.y0);
+  const double width = options.unit_square ? kSquare : kWidth, height = options.unit_square ? kSquare : kHeight;
   Axis x, y;
-  x.ticks = nice_ticks(b.x0, b.x1, 6);
+  if (options.unit_square) {
+    x.ticks = y.ticks = nice_ticks(0, 1, 6);
+  } else {
+    Bounds b = bounds_of(drawn, options.log_y);
+    if (options.from_zero && !options.log_y) b.y0 = std::min(0.0, b.y0);
+    x.ticks = nice_ticks(b.x0, b.x1, 6);
+    y.ticks = options.log_y ? log_ticks(b.y0, b.y1) : nice_ticks(b.y0, b.y1, 5);
+  }
   x.from = kLeft;
-  x.to = kWidth - kRight;
-  y.ticks = options.log_y ? log_ticks(b.y0, b.y1) : nice_ticks(b.y0, b.y1, 5);
+  x.to = width - kRight;
   y.log = options.log_y;
-  y.from = kHeight - kBottom;
+  y.from = height - kBottom;
   y.to = kTop;
 
   std::string out = "<figure class=\"card chart\"><h3>" + escape_html(options.title);
-  if (!options.y_label.empty()) out += " <span class=\"note\">" + escape_html(options.y_label) + "</span>";
-  out += "</h3><svg viewBox=\"0 0 " + print("%g", kWidth) + " " + print("%g", kHeight) +
-         "\" role=\"img\" aria-label=\"" + escape_html(options.title) + "\">" + axes_svg(x, y, options);
-  for (std::size_t i = 0; i < drawn.size(); ++i) out += series_svg(drawn[i], i, x, y, options.dots);
-  return out + "</svg>" + legend_html(drawn, options.log_y) + "</figure>\n";
+  if (!options.y_label.empty()) out += "<span class=\"note\">, " + escape_html(options.y_label) + "</span>";
+  out += "</h3><svg viewBox=\"0 0 " + print("%g", width) + " " + print("%g", height) + "\" role=\"img\" aria-label=\"" +
+         escape_html(options.title) + "\">" + axes_svg(x, y, options);
+  for (const Series& s : drawn) out += series_svg(s, x, y, options.dots);
+  return out + "</svg>" + (options.legend ? last_values_html(drawn, options.log_y) : "") + "</figure>\n";
+}
+
+std::string charts_html(const std::string& figures_html) {
+  return figures_html.empty() ? figures_html : "<div class=\"charts\">\n" + figures_html + "</div>\n";
 }
 
 }  // namespace conclave

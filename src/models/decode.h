@@ -17,7 +17,7 @@ struct DecodeOptions {
 at::Tensor keep_peaks(const at::Tensor& heat);
 
 // Boxes in pixels of the model's input, by falling score; per image of the batch.
-//   centre = (cell + offset) * stride, size = wh * stride.
+//   centre = (cell + offset) * stride, size = wh * stride (the class's own pair where there is one per class).
 std::vector<std::vector<Detection>> decode(const HeadOutputs& heads, const DecodeOptions& options);
 
 }  // namespace conclave

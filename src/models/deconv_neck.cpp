@@ -12,12 +12,12 @@ namespace nn = torch::nn;
 
 class DeconvNeck : public Neck {
  public:
-  DeconvNeck(const std::vector<Features>& inputs, const std::array<int, 3>& channels, bool skip) {
+  DeconvNeck(const std::vector<Features>& inputs, const std::array<int, 3>& channels, bool skip, StageConv conv) {
     Features input = inputs.back();
     nn::ModuleList stages;
     for (std::size_t i = 0; i < channels.size(); ++i) {
       const int lateral = skip ? inputs[inputs.size() - 2 - i].channels : 0;
-      stages_.push_back(std::make_shared<DeconvStage>(input.channels, channels[i], lateral));
+      stages_.push_back(std::make_shared<DeconvStage>(input.channels, channels[i], lateral, conv));
       stages->push_back(stages_.back());
       input = {channels[i], input.stride / 2};
     }
@@ -40,10 +40,12 @@ class DeconvNeck : public Neck {
 
 }  // namespace
 
-DeconvStage::DeconvStage(int in, int out, int lateral_channels) {
-  conv_ = register_module("conv", nn::Conv2d(nn::Conv2dOptions(in, out, 3).padding(1)));
-  bn_ = register_module("bn", Norm2d(out));
-  const auto doubling = nn::ConvTranspose2dOptions(out, out, 4).stride(2).padding(1).bias(false);
+DeconvStage::DeconvStage(int in, int out, int lateral_channels, StageConv conv) {
+  if (conv == StageConv::kPlain) conv_ = register_module("conv", nn::Conv2d(nn::Conv2dOptions(in, out, 3).padding(1)));
+  if (conv == StageConv::kDeformable) deformable_ = register_module("conv", std::make_shared<DeformableConv>(in, out));
+  if (conv != StageConv::kNone) bn_ = register_module("bn", Norm2d(out));
+  const auto doubling =
+      nn::ConvTranspose2dOptions(conv == StageConv::kNone ? in : out, out, 4).stride(2).padding(1).bias(false);
   up_ = register_module("up", nn::ConvTranspose2d(doubling));
   up_bn_ = register_module("up_bn", Norm2d(out));
   if (lateral_channels > 0) {
@@ -53,7 +55,8 @@ DeconvStage::DeconvStage(int in, int out, int lateral_channels) {
 }
 
 at::Tensor DeconvStage::forward(const at::Tensor& x, const at::Tensor& lateral) {
-  at::Tensor y = bn_(conv_(x)).relu_();
+  at::Tensor y = x;
+  if (!bn_.is_empty()) y = bn_(deformable_ ? deformable_->forward(x) : conv_(x)).relu_();
   y = up_bn_(up_(y));
   if (!lateral_.is_empty()) y += lateral_bn_(lateral_(lateral));
   return y.relu_();
@@ -61,7 +64,17 @@ at::Tensor DeconvStage::forward(const at::Tensor& x, const at::Tensor& lateral) 
 
 std::shared_ptr<Neck> make_deconv_neck(const std::vector<Features>& inputs, const std::array<int, 3>& channels,
                                        bool skip) {
-  return std::make_shared<DeconvNeck>(inputs, channels, skip);
+  return std::make_shared<DeconvNeck>(inputs, channels, skip, StageConv::kPlain);
+}
+
+std::shared_ptr<Neck> make_deformable_neck(const std::vector<Features>& inputs, const std::array<int, 3>& channels,
+                                           bool skip) {
+  return std::make_shared<DeconvNeck>(inputs, channels, skip, StageConv::kDeformable);
+}
+
+std::shared_ptr<Neck> make_bare_neck(const std::vector<Features>& inputs, const std::array<int, 3>& channels,
+                                     bool skip) {
+  return std::make_shared<DeconvNeck>(inputs, channels, skip, StageConv::kNone);
 }
 
 void bilinear_(at::Tensor& kernel) {

@@ -19,7 +19,7 @@ class CenterNet : public Detector {
     neck_ = register_module("neck", find_neck(a.neck).make(backbone_->outputs(), a.neck_channels, a.skip));
     const int classes = static_cast<int>(spec.classes.size());
     heat_ = register_module("heat", make_head(neck_->output(), a.head_channels, classes));
-    wh_ = register_module("wh", make_head(neck_->output(), a.head_channels, 2));
+    wh_ = register_module("wh", make_head(neck_->output(), a.head_channels, a.wh_per_class ? 2 * classes : 2));
     offset_ = register_module("offset", make_head(neck_->output(), a.head_channels, 2));
   }
 

@@ -10,8 +10,8 @@ namespace conclave {
 
 // The heads of one forward pass. Logits: no sigmoid is applied inside the model.
 struct HeadOutputs {
-  at::Tensor heat;    // (B,C,H/4,W/4) logits
-  at::Tensor wh;      // (B,2,H/4,W/4) width and height, output cells
+  at::Tensor heat;  // (B,C,H/4,W/4) logits
+  at::Tensor wh;    // (B,2,H/4,W/4) width and height, output cells; wh_per_class: (B,2C,H/4,W/4), class c has 2c, 2c+1
   at::Tensor offset;  // (B,2,H/4,W/4) centre minus its cell, [0,1)
 };
 

@@ -43,9 +43,19 @@ void set_initial_values(torch::nn::Module& detector, std::uint64_t seed) {
     if (auto* conv = item.value()->as<torch::nn::Conv2d>()) {
       const bool predicts = name == "heat.2" || name == "wh.2" || name == "offset.2";
       fill_convolution(*conv, predicts, seed_for(name, seed));
+      if (name.ends_with(".offset_mask")) conv->weight.zero_();  // a fresh deformable convolution starts undeformed
       if (name == "heat.2") conv->bias.fill_(kHeatBias);
+    } else if (auto* deformable = dynamic_cast<DeformableConv*>(item.value().get())) {
+      const auto fan_out = static_cast<double>(deformable->weight.size(0) * 9);
+      normal_(deformable->weight, 2.0 / fan_out, seed_for(name, seed));
+      deformable->bias.zero_();
     } else if (auto* up = item.value()->as<torch::nn::ConvTranspose2d>()) {
-      bilinear_(up->weight);
+      const at::Tensor& kernel = up->weight;  // (in,out,4,4); each output takes 4 of its taps from each input
+      if (kernel.size(0) == kernel.size(1)) {
+        bilinear_(up->weight);
+      } else {
+        normal_(kernel, 2.0 / static_cast<double>(4 * kernel.size(0)), seed_for(name, seed));
+      }
     } else if (auto* norm = item.value()->as<Norm2d>()) {
       norm->reset_parameters();
       norm->reset_running_stats();

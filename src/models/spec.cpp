@@ -12,6 +12,7 @@ namespace conclave {
 namespace {
 
 constexpr const char* kFormat = "conclave.detector/1";
+constexpr const char* kPerClass = "per_class";
 constexpr int kLargestSide = 16384;
 
 using Metadata = std::map<std::string, std::string>;
@@ -88,7 +89,7 @@ class Reader {
 
 Metadata to_metadata(const ModelSpec& spec) {
   const Architecture& a = spec.architecture;
-  return {
+  Metadata metadata = {
       {"format", kFormat},
       {"backbone", a.backbone},
       {"width", std::to_string(a.width)},
@@ -101,6 +102,8 @@ Metadata to_metadata(const ModelSpec& spec) {
       {"mean", join(spec.mean)},
       {"std", join(spec.std)},
   };
+  if (a.wh_per_class) metadata["wh"] = kPerClass;  // left out: shared
+  return metadata;
 }
 
 ModelSpec from_metadata(const Metadata& metadata, const std::string& where) {
@@ -118,6 +121,10 @@ ModelSpec from_metadata(const Metadata& metadata, const std::string& where) {
   spec.architecture.neck_channels = reader.numbers<int, 3>("neck_channels");
   spec.architecture.skip = reader.truth("skip");
   spec.architecture.head_channels = reader.number("head_channels");
+  if (metadata.contains("wh")) {
+    if (reader.text("wh") != kPerClass) reader.bad("wh");
+    spec.architecture.wh_per_class = true;
+  }
   check_architecture(spec.architecture, where);
   spec.classes = reader.names("classes");
   const auto size = reader.numbers<int, 2>("input_size");

@@ -13,8 +13,9 @@ struct Architecture {
   int width = 64;               // channels of the first stage (64 is the published network; 16 is a quarter of it)
   std::string neck = "deconv";  // three stages of 2x deconvolution
   std::array<int, 3> neck_channels = {256, 128, 64};
-  bool skip = false;       // lateral 1x1 connections from the backbone into each neck stage
-  int head_channels = 64;  // of the 3x3 convolution before each head's 1x1
+  bool skip = false;          // lateral 1x1 connections from the backbone into each neck stage
+  int head_channels = 64;     // of the 3x3 convolution before each head's 1x1
+  bool wh_per_class = false;  // each class has a width and a height of its own in every cell
 
   bool operator==(const Architecture&) const = default;
 };

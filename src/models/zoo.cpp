@@ -35,6 +35,8 @@ const std::vector<BackboneEntry>& backbones() {
 const std::vector<NeckEntry>& necks() {
   static const std::vector<NeckEntry> table = {
       {"deconv", make_deconv_neck},
+      {"deconv_dcn", make_deformable_neck},
+      {"deconv_bare", make_bare_neck},
   };
   return table;
 }
@@ -73,6 +75,7 @@ std::string describe(const Architecture& architecture) {
     separator = "-";
   }
   if (architecture.skip) text += ", skip";
+  if (architecture.wh_per_class) text += ", wh per class";
   return text + ", head " + std::to_string(architecture.head_channels);
 }
 

@@ -10,9 +10,15 @@ constexpr std::chrono::seconds kRefresh{1};
 
 }  // namespace
 
-ImageContent StoreLookup::content_of(const TargetRequest& request, const std::string& root) {
-  if (request.image) return image_content(*request.image);
-  const std::string path = image_path(request, root);
+std::vector<ImageContent> StoreLookup::contents_of(const TargetRequest& request, const std::string& root) {
+  std::vector<ImageContent> contents;
+  for (const ImageFile& file : images_of(request)) contents.push_back(content_of(file, root));
+  return contents;
+}
+
+ImageContent StoreLookup::content_of(const ImageFile& file, const std::string& root) {
+  if (file.image) return image_content(*file.image);
+  const std::string path = image_path(file.path, root);
   std::error_code failed;  // then read_file says it better
   const auto changed = std::filesystem::last_write_time(path, failed);
   const std::uintmax_t size = failed ? 0 : std::filesystem::file_size(path, failed);

@@ -35,9 +35,9 @@ class StoreSource final : public TargetSource {
   void ask(const TargetRequest& request) override {
     Pending pending;
     pending.image = request.path;
-    const ImageContent content = lookup_.content_of(request);
+    const std::vector<ImageContent> contents = lookup_.contents_of(request);
     for (const TeacherKey& teacher : teacher_keys_) {
-      pending.keys.push_back(target_key(teacher, content, request.key, request.width, request.height, views_));
+      pending.keys.push_back(target_key(teacher, contents, request, views_));
     }
     if (mode_ != StoreMode::kRecord) look_up(pending);
     if (mode_ != StoreMode::kReplay && !pending.complete() && !pending.known_soon(asked_)) {

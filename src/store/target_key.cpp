@@ -5,6 +5,7 @@
 #include <span>
 
 #include "core/hash.h"
+#include "datasets/view_recipe.h"
 #include "teachers/byte_stream.h"
 
 namespace conclave {
@@ -59,37 +60,62 @@ TeacherKey::TeacherKey(const ExpectedTeacher& teacher, const SparseOptions& spar
   bytes = out.take();
 }
 
-TargetKey target_key(const TeacherKey& teacher, const ImageContent& image, const ViewKey& view, int width, int height,
+TargetKey target_key(const TeacherKey& teacher, const std::vector<ImageContent>& images, const TargetRequest& view,
                      const ViewOptions& options) {
-  const ViewGeometry geometry = view_geometry(view, width, height, options);
-  const Affine& affine = geometry.image_to_view;
+  std::vector<ImageSize> sizes;
+  for (const ImageFile& file : images_of(view)) sizes.push_back({file.width, file.height});
+  const ViewRecipe recipe = view_recipe(view.key, sizes, options);
   ByteWriter out;
+  const auto add_image = [&](std::size_t i) {
+    out.bytes({reinterpret_cast<const char*>(images.at(i).data()), images[i].size()});
+  };
+  const auto add_affine = [&](const Affine& affine) {
+    for (const double value : {affine.a, affine.b, affine.c, affine.d, affine.e, affine.f}) out.f64(value);
+  };
+  const auto add_area = [&](const ViewArea& area) {
+    for (const int value : {area.x0, area.y0, area.x1, area.y1}) out.u32(static_cast<std::uint32_t>(value));
+  };
   out.bytes(teacher.bytes);
-  out.bytes({reinterpret_cast<const char*>(image.data()), image.size()});
+  add_image(0);
   out.u32(static_cast<std::uint32_t>(options.width));
   out.u32(static_cast<std::uint32_t>(options.height));
-  for (const double value : {affine.a, affine.b, affine.c, affine.d, affine.e, affine.f, geometry.brightness,
-                             geometry.contrast, geometry.saturation}) {
-    out.f64(value);
+  add_affine(recipe.parts[0].image_to_view);
+  for (const double value : {recipe.brightness, recipe.contrast, recipe.saturation}) out.f64(value);
+  if (recipe.parts.size() == 1 && recipe.hue == 0 && recipe.blur == 0 && recipe.erased.empty()) {
+    return {first_128_bits(out.str())};
+  }
+  for (const double value : {recipe.hue, recipe.blur, recipe.mix}) out.f64(value);
+  add_area(recipe.erased);
+  add_area(recipe.parts[0].area);
+  for (std::size_t i = 1; i < recipe.parts.size(); ++i) {
+    add_image(i);
+    add_affine(recipe.parts[i].image_to_view);
+    add_area(recipe.parts[i].area);
   }
   return {first_128_bits(out.str())};
 }
 
 std::string describe(const ExpectedTeacher& teacher, const ViewOptions& views, const SparseOptions& sparse) {
-  return nlohmann::ordered_json{{"teacher", teacher.name},
-                                {"hash", teacher.hash},
-                                {"classes", teacher.classes},
-                                {"threads", teacher.engine.threads},
-                                {"bf16", teacher.engine.bf16},
-                                {"channels_last", teacher.engine.channels_last},
-                                {"floor", as_written(sparse.floor)},
-                                {"boxes", name_of(sparse.boxes)},
-                                {"size", {views.width, views.height}},
-                                {"flip", views.flip},
-                                {"scale", {views.scale_min, views.scale_max}},
-                                {"shift", views.shift},
-                                {"jitter", {views.brightness, views.contrast, views.saturation}}}
-      .dump();
+  nlohmann::ordered_json text{{"teacher", teacher.name},
+                              {"hash", teacher.hash},
+                              {"classes", teacher.classes},
+                              {"threads", teacher.engine.threads},
+                              {"bf16", teacher.engine.bf16},
+                              {"channels_last", teacher.engine.channels_last},
+                              {"floor", as_written(sparse.floor)},
+                              {"boxes", name_of(sparse.boxes)},
+                              {"size", {views.width, views.height}},
+                              {"flip", views.flip},
+                              {"scale", {views.scale_min, views.scale_max}},
+                              {"shift", views.shift},
+                              {"jitter", {views.brightness, views.contrast, views.saturation}}};
+  if (views.hue > 0) text["hue"] = views.hue;
+  if (views.grey > 0) text["grey"] = views.grey;
+  if (views.blur > 0) text["blur"] = {views.blur, views.blur_min, views.blur_max};
+  if (views.erase > 0) text["erase"] = {views.erase, views.erase_min, views.erase_max};
+  if (views.mosaic > 0) text["mosaic"] = {views.mosaic, views.mosaic_min, views.mosaic_max};
+  if (views.mix > 0) text["mix"] = {views.mix, views.mix_min, views.mix_max};
+  return text.dump();
 }
 
 }  // namespace conclave

@@ -7,10 +7,12 @@
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "datasets/view.h"
 #include "fusion/soft_targets.h"
 #include "teachers/engine_options.h"
+#include "teachers/target_source.h"
 
 namespace conclave {
 
@@ -39,9 +41,10 @@ struct TeacherKey {
   std::string bytes;
 };
 
-// `width` and `height`: of the image, pixels. Of `view` only what decides the view's pixels matters: its seed and the
-// options that the drawn geometry comes from, not its place among the sets.
-TargetKey target_key(const TeacherKey& teacher, const ImageContent& image, const ViewKey& view, int width, int height,
+// `images`: the contents of the view's images, its own first. Of `view` only what decides the view's pixels matters:
+// its seed, its images' sizes and the options that the drawn geometry comes from, not its place among the sets or
+// paths.
+TargetKey target_key(const TeacherKey& teacher, const std::vector<ImageContent>& images, const TargetRequest& view,
                      const ViewOptions& options);
 
 // One line of JSON for people and for `conclave store`: the teacher's name, hash, classes and engine, what is kept of

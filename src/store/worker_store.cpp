@@ -33,8 +33,8 @@ class WorkerStore final : public TargetCache {
 
  private:
   TargetKey key_of(std::size_t teacher, const TargetRequest& view, const Welcome& trainer) {
-    return target_key(TeacherKey(teachers_[teacher], trainer.sparse), lookup_.content_of(view, root_), view.key,
-                      view.width, view.height, trainer.views);
+    return target_key(TeacherKey(teachers_[teacher], trainer.sparse), lookup_.contents_of(view, root_), view,
+                      trainer.views);
   }
 
   StoreLookup lookup_;

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "fusion/fuse.h"
+#include "student/pseudo_boxes.h"
 #include "teachers/window.h"
 
 namespace conclave {
@@ -16,9 +17,11 @@ struct Batch {
   BatchTargets targets;  // labels of the classes that coverage gives to labels on each view's set; crowds never
 };
 
-// `teachers`: how many answer in each view's targets. CPU.
-Batch make_batch(const std::vector<JoinedView>& views, const Coverage& coverage, std::size_t teachers,
-                 const FusionOptions& options);
+// `teachers`: those that answer in each view's targets; with pseudo labels made per view `rule` turns what they say
+// into labels. CPU.
+Batch make_batch(const std::vector<JoinedView>& views, const Coverage& coverage,
+                 const std::vector<TeacherChannels>& teachers, const FusionOptions& options,
+                 const PseudoRule& rule = {});
 
 Batch to_device(Batch batch, at::Device device);
 

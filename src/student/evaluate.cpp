@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string_view>
 #include <type_traits>
@@ -9,7 +10,6 @@
 #include "core/error.h"
 #include "core/stop.h"
 #include "datasets/loader.h"
-#include "student/batch.h"
 #include "student/device.h"
 
 namespace conclave {
@@ -27,17 +27,6 @@ class EvalMode {
   torch::nn::Module& model_;
   bool training_;
 };
-
-HeadOutputs run(Detector& model, const std::vector<View>& views, at::Device device, const EvaluateOptions& options) {
-  std::vector<const View*> pointers;
-  for (const View& view : views) pointers.push_back(&view);
-  at::Tensor images = normalise(stack_pixels(pointers).to(device), model.spec());
-  if (options.channels_last) images = images.contiguous(at::MemoryFormat::ChannelsLast);
-  const Autocast autocast(device, options.bf16);
-  const HeadOutputs heads = model.forward(images);
-  const auto plain = [](const at::Tensor& head) { return head.to(at::kFloat).cpu().contiguous(); };
-  return {plain(heads.heat), plain(heads.wh), plain(heads.offset)};
-}
 
 // Values as bytes; ranks run on machines of one kind.
 template <class T>
@@ -88,14 +77,34 @@ ApResult shared(const ApResult& result, ProcessGroup& ranks) {
 
 }  // namespace
 
+RunNetwork run_detector(Detector& model, const EvaluateOptions& options) {
+  return [&model, device = device_of(options.device), bf16 = options.bf16,
+          channels_last = options.channels_last](const at::Tensor& pixels) {
+    at::Tensor images = normalise(pixels.to(device), model.spec());
+    if (channels_last) images = images.contiguous(at::MemoryFormat::ChannelsLast);
+    const at::NoGradGuard no_grad;
+    const Autocast autocast(device, bf16);
+    const HeadOutputs heads = model.forward(images);
+    const auto plain = [](const at::Tensor& head) { return head.to(at::kFloat).cpu().contiguous(); };
+    return NetworkAnswer{{plain(heads.heat), plain(heads.wh), plain(heads.offset)}, std::nullopt};
+  };
+}
+
 std::vector<std::vector<Detection>> detect(Detector& model, const Dataset& dataset, const ViewOptions& views,
                                            const EvaluateOptions& options, ImageRange range) {
   const at::NoGradGuard no_grad;
-  const at::Device device = device_of(options.device);
-  place(model, device, options.channels_last);
+  place(model, device_of(options.device), options.channels_last);
   const EvalMode eval_mode(model);
+  return detect(run_detector(model, options), dataset, views, options, range);
+}
+
+std::vector<std::vector<Detection>> detect(const RunNetwork& network, const Dataset& dataset, const ViewOptions& views,
+                                           const EvaluateOptions& options, ImageRange range) {
   const std::vector<Dataset> sets = {dataset};
-  Loader loader(sets, views, std::max(1, options.loader_threads));
+  std::vector<std::unique_ptr<Loader>> loaders;  // one per scale
+  for (const double scale : options.test_time.scales) {
+    loaders.push_back(std::make_unique<Loader>(sets, at_scale(views, scale), std::max(1, options.loader_threads)));
+  }
   const std::size_t images = std::min(dataset.images.size(), range.end);
   const std::size_t batch = static_cast<std::size_t>(std::max(1, options.batch));
   std::vector<std::vector<Detection>> detections;
@@ -103,20 +112,15 @@ std::vector<std::vector<Detection>> detect(Detector& model, const Dataset& datas
   for (std::size_t first = range.first; first < images; first += batch) {
     if (stop_requested()) throw Error("interrupted while evaluating", dataset.name, {}, Exit::kInterrupted);
     for (const std::size_t ahead = std::min(images, first + 2 * batch); asked < ahead; ++asked) {
-      loader.ask({0, static_cast<std::uint32_t>(asked), kPlainView});
+      for (const auto& loader : loaders) loader->ask({0, static_cast<std::uint32_t>(asked), kPlainView});
     }
-    std::vector<View> drawn;
-    for (std::size_t i = first; i < std::min(images, first + batch); ++i) drawn.push_back(loader.take());
-    const auto found = decode(run(model, drawn, device, options), options.decode);
-    for (std::size_t b = 0; b < drawn.size(); ++b) {
-      const ImageEntry& image = dataset.images[first + b];
-      const Affine to_image = drawn[b].image_to_view.inverse();
-      std::vector<Detection>& kept = detections.emplace_back();
-      for (Detection detection : found[b]) {
-        detection.box =
-            clip(transform(to_image, detection.box), static_cast<float>(image.width), static_cast<float>(image.height));
-        if (detection.box.width() > 0 && detection.box.height() > 0) kept.push_back(detection);
-      }
+    std::vector<Sight> sights;
+    for (std::size_t i = first; i < std::min(images, first + batch); ++i) {
+      Sight& sight = sights.emplace_back(Sight{dataset.images[i].width, dataset.images[i].height, {}});
+      for (const auto& loader : loaders) sight.looks.push_back(loader->take());
+    }
+    for (auto& found : detect(network, sights, options.test_time, options.decode)) {
+      detections.push_back(std::move(found));
     }
   }
   return detections;

@@ -10,6 +10,7 @@
 #include "datasets/view.h"
 #include "models/decode.h"
 #include "ranks/process_group.h"
+#include "student/detect.h"
 
 namespace conclave {
 
@@ -20,6 +21,7 @@ struct EvaluateOptions {
   bool channels_last = false;
   std::string device = "cpu";
   DecodeOptions decode;
+  TestTime test_time;
 };
 
 // Images [first, end) of a set.
@@ -32,6 +34,13 @@ struct ImageRange {
 // read; Exit::kInterrupted when stop_requested().
 std::vector<std::vector<Detection>> detect(Detector& model, const Dataset& dataset, const ViewOptions& views,
                                            const EvaluateOptions& options, ImageRange range = {});
+
+// The same with any network; of the options only batch, loader_threads, decode and test_time matter.
+std::vector<std::vector<Detection>> detect(const RunNetwork& network, const Dataset& dataset, const ViewOptions& views,
+                                           const EvaluateOptions& options, ImageRange range = {});
+
+// Runs a model that is in evaluation mode and on its device already. The model must outlive the function.
+RunNetwork run_detector(Detector& model, const EvaluateOptions& options);
 
 // COCO AP over the classes that the set labels. Each rank looks at its share of the images, rank 0 scores all
 // detections as one process would; every rank gets the result. REQUIRES: the model's classes are the set's.

@@ -6,8 +6,12 @@
 
 namespace conclave {
 
-// Copies the backbone and neck of another detector's weights into `model`, where name and shape agree; heads keep their
-// own start. Returns how many tensors were copied and logs it. Throws Error (where = file) when none fits.
-std::size_t load_initial_weights(Detector& model, const std::filesystem::path& file);
+// Copies the backbone and neck of another detector's weights into `model`, where name and shape agree. Returns how many
+// tensors were copied and logs it. Throws Error (where = file) when none fits.
+//
+// With `heads` its heads follow, where they fit: what all classes share (each head's first convolution, offset, a
+// shared wh) as it is, what belongs to one class (its heat channel, its own wh) to the class of the same name. Other
+// classes keep their fresh start.
+std::size_t load_initial_weights(Detector& model, const std::filesystem::path& file, bool heads = false);
 
 }  // namespace conclave

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,11 +31,19 @@ struct ScheduleOptions {
   std::vector<double> milestones = {0.7, 0.9};  // step: shares of the training at which the rate is divided by 10
 };
 
+// The mean of the weights late in the training ("stochastic weight averaging", Izmailov et al. 2018).
+struct SwaOptions {
+  int every = 0;         // steps from one set of weights that counts to the next, the last step's included; 0: off
+  double from = 0.75;    // share of the training after which weights count
+  int norm_views = 256;  // training views over which the mean's normalisation statistics are taken; 0: averaged too
+};
+
 struct TrainOptions {
   int batch = 8;  // views per step, of all ranks together
   OptimizerOptions optimizer;
   ScheduleOptions schedule;
   double ema = 0.0;            // decay of the averaged weights per step (0.998, say); 0: off
+  SwaOptions swa;              // what is shipped once it has begun
   bool bf16 = true;            // bfloat16 autocast
   bool channels_last = true;   // memory format
   std::string device = "cpu";  // cpu, cuda or cuda:N
@@ -48,18 +57,29 @@ struct TrainOptions {
   int trace_steps = 0;         // of this process: where their time goes, as a Chrome trace
   bool norm_eval = false;      // normalisation trains with the statistics it starts with (frozen)
   std::string init;            // weights to start from (the backbone and neck of another detector); empty: fresh
+  bool init_heads = false;     // and its heads: classes of the same name, widths and heights, offsets
 };
 
 // One teacher of a run.
 struct TeacherOptions {
   std::string name;
-  std::string weights;               // safetensors file; may be empty when its workers come from outside
+  std::string weights;  // safetensors, TorchScript or ONNX file; may be empty when its workers come from outside
   std::vector<std::string> classes;  // of the weights, in channel order; empty: as the weights say
   std::vector<std::pair<std::string, std::string>>
-      map;              // teacher class -> student class; unnamed ones map to themselves
-  double weight = 1.0;  // for merge: weighted
-  int workers = 1;      // local processes that distill starts
+      map;                             // teacher class -> student class; unnamed ones map to themselves
+  std::optional<double> weight = 1.0;  // for merge: weighted; none: its AP on the validation set, class by class
+  LossWeights loss_weight;             // of its terms
+  int workers = 1;                     // local processes that distill starts
+  TeacherFormat format;                // of a TorchScript or ONNX file; of own weights the input's size
   EngineOptions engine;
+
+  // What an engine loads.
+  TeacherFile file() const {
+    TeacherFile file(weights);
+    file.classes = classes;
+    file.format = format;
+    return file;
+  }
 };
 
 struct ServiceOptions {

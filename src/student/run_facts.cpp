@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 #include <span>
+#include <tuple>
 
 #include "core/error.h"
 #include "core/hash.h"
@@ -31,13 +32,13 @@ std::string content_of(const Dataset& dataset) {
 }
 
 std::string weights_text(const LossWeights& weights) {
-  return text(std::vector<double>{weights.heat, weights.wh, weights.offset});
+  return text(std::vector<double>{weights.heat, weights.wh, weights.offset, weights.iou});
 }
 
 }  // namespace
 
 RunFacts run_facts(const RunOptions& options, const std::vector<Dataset>& datasets,
-                   const std::vector<TeacherChannels>& teachers) {
+                   const std::vector<TeacherChannels>& teachers, const std::optional<Dataset>& val) {
   RunFacts facts;
   facts["seed"] = text(options.seed);
   facts["classes"] = text(options.classes);
@@ -46,18 +47,31 @@ RunFacts run_facts(const RunOptions& options, const std::vector<Dataset>& datase
   facts["model.width"] = text(net.width);
   facts["model.neck"] = text(net.neck) + text(net.neck_channels) + text(net.skip);
   facts["model.head_channels"] = text(net.head_channels);
+  facts["model.wh"] = net.wh_per_class ? "per_class" : "shared";
   facts["model.normalisation"] = text(options.model.mean) + text(options.model.std);
   const ViewOptions& views = options.views;
   facts["views.size"] = text(std::vector<int>{views.width, views.height});
   facts["views.augmentation"] =
       text(std::vector<double>{views.flip, views.scale_min, views.scale_max, views.shift, views.brightness,
                                views.contrast, views.saturation, views.min_visible});
+  for (const auto& [name, probability, range] : std::vector<std::tuple<std::string, double, std::vector<double>>>{
+           {"hue", views.hue, {}},
+           {"grey", views.grey, {}},
+           {"blur", views.blur, {views.blur_min, views.blur_max}},
+           {"erase", views.erase, {views.erase_min, views.erase_max}},
+           {"mosaic", views.mosaic, {views.mosaic_min, views.mosaic_max}},
+           {"mix", views.mix, {views.mix_min, views.mix_max}}}) {
+    if (probability > 0) facts["views." + name] = text(probability) + text(range);
+  }
   facts["data.views_per_image"] = text(options.views_per_image);
   for (const Dataset& dataset : datasets) facts["train." + dataset.name] = content_of(dataset);
 
   const TrainOptions& training = options.training;
   facts["training.batch"] = text(training.batch);
   facts["training.ema"] = text(training.ema);
+  if (const SwaOptions& swa = training.swa; swa.every > 0) {
+    facts["training.swa"] = text(std::vector<double>{swa.from, double(swa.every), double(swa.norm_views)});
+  }
   facts["training.norm_eval"] = text(training.norm_eval);
   facts["training.bf16"] = text(training.bf16);
   facts["training.channels_last"] = text(training.channels_last);
@@ -86,12 +100,23 @@ RunFacts run_facts(const RunOptions& options, const std::vector<Dataset>& datase
   facts["fusion.min_overlap"] = text(fusion.min_overlap);
   facts["fusion.norm_wh"] = text(fusion.norm_wh);
   facts["fusion.per_class"] = text(fusion.per_class);
-  facts["fusion.pseudo_threshold"] = text(fusion.pseudo_threshold);
+  facts["fusion.temperature"] = text(fusion.temperature);
+  facts["fusion.cwd"] = text(std::vector<double>{fusion.cwd.weight, fusion.cwd.temperature});
+  facts["fusion.cells"] = fusion.cells.peaks ? "peaks " + text(fusion.cells.radius) : "all";
+  facts["fusion.box"] = text(static_cast<int>(fusion.box));
+  facts["fusion.labels_win"] = text(fusion.labels_win);
+  facts["fusion.balance"] = fusion.balance.fixed_value ? weights_text(fusion.balance.value) : "off";
+  const PseudoOptions& pseudo = fusion.pseudo;
+  facts["fusion.pseudo"] = std::string(pseudo.per_view ? "per_view " : "once ") +
+                           (pseudo.threshold ? text(*pseudo.threshold) : "best_f1") + (pseudo.soft ? " soft" : "") +
+                           (pseudo.merge == PseudoMerge::kWbf ? " wbf" : " nms");
+  if (fusion.method == Method::kPseudo && !pseudo.threshold && val) facts["val." + val->name] = content_of(*val);
 
   for (std::size_t t = 0; t < teachers.size(); ++t) {
     std::string& fact = facts["teachers." + teachers[t].name];
     fact = text(t);
     fact.append(" ").append(text(teachers[t].student_class)).append(" ").append(text(teachers[t].weight));
+    fact.append(" ").append(text(teachers[t].channel_weight)).append(" ").append(weights_text(teachers[t].loss_weight));
     fact.append(" ").append(teachers[t].hash.substr(0, 16));
     if (t >= options.teachers.size()) continue;
     const EngineOptions& engine = options.teachers[t].engine;

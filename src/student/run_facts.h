@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,7 @@ namespace conclave {
 // something is written, or how fast it goes, is not here. Kept with checkpoints.
 using RunFacts = std::map<std::string, std::string>;
 RunFacts run_facts(const RunOptions& options, const std::vector<Dataset>& datasets,
-                   const std::vector<TeacherChannels>& teachers);
+                   const std::vector<TeacherChannels>& teachers, const std::optional<Dataset>& val = std::nullopt);
 
 // Throws Error (where) that names what differs between the run that wrote a checkpoint and the one that continues it.
 void check_same_run(const RunFacts& saved, const RunFacts& now, const std::string& where);

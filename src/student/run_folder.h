@@ -17,8 +17,8 @@ struct RunFolder {
   std::filesystem::path best() const { return root / "weights" / "best.safetensors"; }
   std::filesystem::path last() const { return root / "weights" / "last.safetensors"; }
   std::filesystem::path checkpoints() const { return root / "checkpoint"; }
-  std::filesystem::path status() const { return root / "status.json"; }  // of all ranks, while the run goes
-  std::filesystem::path pseudo() const { return root / "pseudo.json"; }
+  std::filesystem::path status() const { return root / "status.json"; }   // of all ranks, while the run goes
+  std::filesystem::path pseudo() const { return root / "pseudo.jsonl"; }  // student/pseudo_journal.h
   std::filesystem::path result() const { return root / "result.json"; }
 };
 

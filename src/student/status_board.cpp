@@ -33,7 +33,7 @@ StatusBoard::StatusBoard(const RunOptions& options, int rank, int ranks, const T
   status_.rank = rank;
   status_.ranks = ranks;
   status_.steps = options.training.schedule.steps;
-  status_.local = options.service.source == "local" || !asks_every_view(options.fusion.method) ||
+  status_.local = options.service.source == "local" || !asks_every_view(options.fusion) ||
                   options.service.store.mode != StoreMode::kOff;
   status_.window = options.training.window / ranks;
   if (options.service.status == "off") return;

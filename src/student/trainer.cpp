@@ -9,6 +9,7 @@
 #include "student/run_facts.h"
 #include "student/run_folder.h"
 #include "student/schedule.h"
+#include "student/teacher_weights.h"
 #include "student/training.h"
 #include "teachers/local_source.h"
 
@@ -23,6 +24,9 @@ void check_options(const RunOptions& options, const World& world) {
   const TrainOptions& training = options.training;
   require(training.batch >= 1, "training.batch", "must be at least 1");
   require(training.ema >= 0 && training.ema < 1, "training.ema", "must lie in [0,1)");
+  require(training.swa.every >= 0, "training.swa.every", "must not be negative");
+  require(training.swa.from >= 0 && training.swa.from < 1, "training.swa.from", "must lie in [0,1)");
+  require(training.swa.norm_views >= 0, "training.swa.norm_views", "must not be negative");
   require(training.eval_every >= 0, "training.eval_every", "must not be negative");
   require(training.checkpoint_every >= 1, "training.checkpoint_every", "must be at least 1");
   require(options.views.width % 32 == 0 && options.views.height % 32 == 0, "model.input", "must be multiples of 32");
@@ -94,6 +98,9 @@ void Trainer::prepare(RunOptions options, std::vector<TeacherChannels> teachers)
   if (!state.options.val.name.empty()) state.val = load_dataset(state.options.val, state.options.classes);
   const FusionOptions& fusion = state.options.fusion;
   state.coverage = derive_coverage(fusion.method, fusion.both, state.options.classes, state.sets, state.teachers);
+  if (fusion.method == Method::kPseudo) {
+    check_thresholds({state.options, state.datasets, state.val, state.coverage, state.teachers});
+  }
 }
 
 Trainer::~Trainer() = default;
@@ -123,21 +130,25 @@ RunResult Trainer::run(TargetSource& source, bool resume) {
   if (options.fusion.method == Method::kBackground) {
     log::warn("method background takes unlabelled objects for background: expect worse accuracy than `ignore`");
   }
-  RunFacts facts = run_facts(options, state.datasets, state.teachers);
+  weigh_by_ap(options, state.val, state.teachers, ranks);
+  RunFacts facts = run_facts(options, state.datasets, state.teachers, state.val);
   facts["ranks"] = std::to_string(ranks.size());
   check_same_everywhere(facts, ranks);
+  const bool live = asks_every_view(options.fusion);
+  PseudoRule pseudo;
   if (options.fusion.method == Method::kPseudo) {
-    const std::size_t boxes = add_pseudo_labels(state.datasets, state.coverage, state.teachers, options, source,
-                                                folder.pseudo(), resume, ranks);
-    log::info("{} pseudo labels", boxes);
+    const PseudoInput input{options, state.datasets, state.val, state.coverage, state.teachers};
+    const PseudoLabels labels = make_pseudo_labels(input, source, folder.pseudo(), resume, ranks);
+    if (!live) log::info("{} pseudo labels", add_pseudo_labels(state.datasets, state.coverage, labels));
+    pseudo = labels.rule;
   }
-  const bool live = asks_every_view(options.fusion.method);
   const std::unique_ptr<TargetSource> empty = make_empty_source();
   const std::vector<TeacherChannels> asked = live ? state.teachers : std::vector<TeacherChannels>();
-  Training training({options, state.datasets, state.val, state.coverage, asked, ranks}, facts);
+  Training training({options, state.datasets, state.val, state.coverage, asked, ranks, pseudo}, facts);
   if (resume) training.resume();
   RunResult result = training.run(live ? source : *empty);
   if (!live) result.source = source.stats();
+  result.pseudo_thresholds = pseudo.thresholds;
   return result;
 }
 

@@ -5,6 +5,7 @@
 
 #include "ranks/process_group.h"
 #include "student/options.h"
+#include "student/pseudo_boxes.h"
 #include "teachers/target_source.h"
 
 namespace conclave {
@@ -14,7 +15,9 @@ struct RunResult {
   std::int64_t steps = 0;
   double seconds = 0;  // of training over all parts of a resumed run, without set-up and evaluation
   double images_per_second = 0;
-  SourceStats source;  // of this rank
+  double data_wait = 0;                           // seconds in which this process waited for images
+  SourceStats source;                             // of this rank
+  std::vector<ClassThreshold> pseudo_thresholds;  // per class, where pseudo labels were made
 };
 
 // Trains the student of `options` into its run folder: weights/{best,last}.safetensors, checkpoint/, metrics.jsonl,

@@ -6,10 +6,12 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/stop.h"
+#include "ranks/sync_batch_norm.h"
 #include "student/batch.h"
 #include "student/checkpoint.h"
 #include "student/device.h"
 #include "student/evaluate.h"
+#include "student/norm_statistics.h"
 #include "student/sampler.h"
 #include "student/schedule.h"
 
@@ -33,6 +35,7 @@ Training::Training(const TrainingInput& input, RunFacts facts)
       coverage_(input.coverage),
       teachers_(input.teachers),
       ranks_(input.ranks),
+      pseudo_(input.pseudo),
       facts_(std::move(facts)),
       folder_{input.options.run},
       share_(training_.batch / ranks_.size()),
@@ -80,10 +83,7 @@ void Training::load() {
 RunResult Training::run(TargetSource& source) {
   student_.share(ranks_);  // one start: what rank 0 resumed, or found under training.init
   const std::int64_t steps = training_.schedule.steps;
-  std::vector<std::size_t> sizes;
-  for (const Dataset& dataset : datasets_) sizes.push_back(dataset.images.size());
-  Sampler sampler(sizes, options_.seed, static_cast<std::uint64_t>(steps) * training_.batch,
-                  repeated_views(datasets_, options_.views_per_image));
+  Sampler sampler = make_sampler(static_cast<std::uint64_t>(steps) * training_.batch);
   std::uint64_t taken = static_cast<std::uint64_t>(step_) * share_;  // views of this rank
   Loader loader(datasets_, options_.views, std::max(1, training_.loader_threads));
   const std::size_t in_flight = std::max<std::size_t>(training_.window / ranks_.size(), share_);
@@ -106,7 +106,7 @@ RunResult Training::run(TargetSource& source) {
     phases_.enter("views");
     const std::vector<JoinedView> views = take(window);
     phases_.enter("batch");
-    const Batch batch = to_device(make_batch(views, coverage_, teachers_.size(), options_.fusion), device_);
+    const Batch batch = to_device(make_batch(views, coverage_, teachers_, options_.fusion, pseudo_), device_);
     phases_.enter("forward");
     const HeadOutputs heads = forward(batch.images);
     phases_.enter("loss");
@@ -135,6 +135,7 @@ RunResult Training::run(TargetSource& source) {
   result.steps = step_;
   result.seconds = seconds_before_ + spent_.training;
   result.images_per_second = result.seconds > 0 ? static_cast<double>(step_ * training_.batch) / result.seconds : 0;
+  result.data_wait = spent_.data_wait;
   result.source = source.stats();
   if (first_step < steps)
     log::info("{} steps in {:.1f} s, {:.1f} images/s", step_, result.seconds, result.images_per_second);
@@ -162,12 +163,64 @@ std::vector<JoinedView> Training::take(Window& window) {
 }
 
 HeadOutputs Training::forward(const at::Tensor& pixels) {
+  student_.before_forward();
+  return forward(student_.model(), pixels);
+}
+
+HeadOutputs Training::forward(Detector& model, const at::Tensor& pixels) {
   at::Tensor images = normalise(pixels, spec_);
   if (training_.channels_last) images = images.contiguous(at::MemoryFormat::ChannelsLast);
-  student_.before_forward();
   const Autocast autocast(device_, training_.bf16);
-  const HeadOutputs heads = student_.model().forward(images);
+  const HeadOutputs heads = model.forward(images);
   return {heads.heat.to(at::kFloat), heads.wh.to(at::kFloat), heads.offset.to(at::kFloat)};
+}
+
+// On every rank.
+const TensorMap& Training::shipped() {
+  if (shipped_at_ == step_) return shipped_;
+  shipped_ = student_.shipped();
+  shipped_at_ = step_;
+  if (student_.ships_mean() && training_.swa.norm_views > 0 && !training_.norm_eval) retake_statistics_of_mean();
+  return shipped_;
+}
+
+// From the first views of the training, in batches as it has them.
+void Training::retake_statistics_of_mean() {
+  if (!mean_) {
+    mean_ = make_detector(spec_, options_.seed);
+    place(*mean_, device_, training_.channels_last);
+    synchronise_norms(*mean_, ranks_);
+  }
+  load_state(*mean_, shipped_, "the mean of the weights");
+  const int batches = (training_.swa.norm_views + training_.batch - 1) / training_.batch;
+  Sampler sampler = make_sampler(static_cast<std::uint64_t>(batches) * training_.batch);
+  Loader loader(datasets_, options_.views, std::max(1, training_.loader_threads));
+  std::uint64_t asked = 0;
+  const auto ask_batch = [&] {
+    for (int i = 0; i < share_; ++i) {
+      if (const auto key = sampler.at(position_of(asked++))) loader.ask(*key);
+    }
+  };
+  ask_batch();
+  retake_statistics(*mean_, batches, [&](int) {
+    ask_batch();
+    std::vector<View> views;
+    ranks_.together([&] {
+      for (int i = 0; i < share_; ++i) views.push_back(loader.take());
+    });
+    std::vector<const View*> drawn;
+    for (const View& view : views) drawn.push_back(&view);
+    forward(*mean_, stack_pixels(drawn).to(device_));
+  });
+  for (const auto& [name, tensor] : state_of(*mean_)) {
+    shipped_[name] = tensor.detach().to(at::kCPU, /*non_blocking=*/false, /*copy=*/true).contiguous();
+  }
+}
+
+Sampler Training::make_sampler(std::uint64_t views) const {
+  std::vector<std::size_t> sizes;
+  for (const Dataset& dataset : datasets_) sizes.push_back(dataset.images.size());
+  return Sampler(sizes, options_.seed, views, repeated_views(datasets_, options_.views_per_image));
 }
 
 void Training::log_step(double lr, const StepValues& values, const Window& window) {
@@ -185,7 +238,7 @@ bool Training::evaluation_due() const {
 void Training::evaluate() {
   phases_.enter("evaluate");
   board_->phase("evaluating");
-  const TensorMap weights = student_.shipped();
+  const TensorMap& weights = shipped();
   const auto ship_best = [&] {
     check_weights(weights, folder_.best());
     save_detector(folder_.best(), spec_, weights, provenance(step_, options_.seed));
@@ -218,12 +271,13 @@ void Training::save() {
   phases_.enter("save");
   board_->phase("saving");
   ranks_.barrier();  // a rank lost in the middle of this step would leave half of its sums in the weights
+  shipped();
   on_writer([this] {
     run_log_->flush();
     Checkpoint checkpoint{step_, best_, student_.tensors(), facts_};
     checkpoint.metadata["evaluated"] = std::to_string(evaluated_);
     checkpoint.metadata["seconds"] = std::to_string(seconds_before_ + spent_.training);
-    TensorMap weights = student_.shipped();
+    TensorMap weights = shipped_;
     check_weights(weights, folder_.last());
     writer_.start([this, step = step_, checkpoint = std::move(checkpoint), weights = std::move(weights)] {
       save_detector(folder_.last(), spec_, weights, provenance(step, options_.seed));

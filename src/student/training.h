@@ -8,9 +8,11 @@
 #include "core/clock.h"
 #include "monitor/phases.h"
 #include "ranks/process_group.h"
+#include "student/pseudo_boxes.h"
 #include "student/run_facts.h"
 #include "student/run_folder.h"
 #include "student/run_log.h"
+#include "student/sampler.h"
 #include "student/status_board.h"
 #include "student/student_state.h"
 #include "student/trainer.h"
@@ -27,6 +29,7 @@ struct TrainingInput {
   const Coverage& coverage;
   const std::vector<TeacherChannels>& teachers;  // that are asked for every view
   ProcessGroup& ranks;
+  PseudoRule pseudo = {};  // where pseudo labels are made per view
 };
 
 // One run, from its newest checkpoint or the start, to the end: the loop. (resume)? run. Every rank has its own and
@@ -45,6 +48,10 @@ class Training {
   std::uint64_t position_of(std::uint64_t n) const;
   std::vector<JoinedView> take(Window& window);
   HeadOutputs forward(const at::Tensor& pixels);
+  HeadOutputs forward(Detector& model, const at::Tensor& pixels);
+  const TensorMap& shipped();
+  void retake_statistics_of_mean();
+  Sampler make_sampler(std::uint64_t views) const;
   void log_step(double lr, const StepValues& values, const Window& window);
   bool evaluation_due() const;
   void evaluate();
@@ -61,6 +68,7 @@ class Training {
   const Coverage& coverage_;
   const std::vector<TeacherChannels>& teachers_;
   ProcessGroup& ranks_;
+  const PseudoRule pseudo_;
   const RunFacts facts_;
   const RunFolder folder_;
   const int share_;  // views of this rank in a batch
@@ -69,9 +77,12 @@ class Training {
   const SystemClock clock_;
   StudentState student_;
   std::shared_ptr<Detector> shown_;  // what is evaluated; made on first use
-  std::int64_t step_ = 0;            // optimizer steps done
-  std::int64_t saved_step_ = 0;      // of the newest checkpoint that is written or being written
-  std::int64_t evaluated_ = 0;       // the step of the newest evaluation
+  std::shared_ptr<Detector> mean_;   // of training.swa; made on first use
+  TensorMap shipped_;                // what is shipped after step shipped_at_
+  std::int64_t shipped_at_ = -1;
+  std::int64_t step_ = 0;        // optimizer steps done
+  std::int64_t saved_step_ = 0;  // of the newest checkpoint that is written or being written
+  std::int64_t evaluated_ = 0;   // the step of the newest evaluation
   double best_ = -1;
   double seconds_before_ = 0;  // of earlier processes
   TimeSpent spent_;

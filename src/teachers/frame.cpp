@@ -123,6 +123,20 @@ Welcome parse_welcome(ByteReader& in) {
   views.contrast = read_double(in, 0, 1, "contrast");
   views.saturation = read_double(in, 0, 1, "saturation");
   views.min_visible = read_double(in, 0, 1, "min_visible");
+  views.hue = read_double(in, 0, 1, "hue");
+  views.grey = read_double(in, 0, 1, "grey");
+  views.blur = read_double(in, 0, 1, "blur");
+  views.blur_min = read_double(in, kLeastBlur, kMostBlur, "blur_min");
+  views.blur_max = read_double(in, views.blur_min, kMostBlur, "blur_max");
+  views.erase = read_double(in, 0, 1, "erase");
+  views.erase_min = read_double(in, 0, 1, "erase_min");
+  views.erase_max = read_double(in, views.erase_min, 1, "erase_max");
+  views.mosaic = read_double(in, 0, 1, "mosaic");
+  views.mosaic_min = read_double(in, 1e-3, 1e3, "mosaic_min");
+  views.mosaic_max = read_double(in, views.mosaic_min, 1e3, "mosaic_max");
+  views.mix = read_double(in, 0, 1, "mix");
+  views.mix_min = read_double(in, 0, 1, "mix_min");
+  views.mix_max = read_double(in, views.mix_min, 1, "mix_max");
   welcome.sparse.floor = in.f32();
   if (!(welcome.sparse.floor >= 0 && welcome.sparse.floor < 1)) in.fail("the floor is out of range");
   welcome.sparse.boxes = static_cast<BoxRule>(read_int(in.u8(), 0, 1, in, "the box rule"));
@@ -135,6 +149,27 @@ Credit parse_credit(ByteReader& in) {
   credit.leases = in.u64();
   credit.bytes = in.u64();
   return credit;
+}
+
+// An image's size, path and, when it travels along, the file.
+void read_image(ByteReader& in, int& width, int& height, std::string& path, std::shared_ptr<const std::string>& image) {
+  width = read_int(in.u32(), 1, kImageSide, in, "the image's width");
+  height = read_int(in.u32(), 1, kImageSide, in, "the image's height");
+  path = read_text(in, kPath);
+  if (!read_bool(in)) return;
+  const std::size_t size = in.u32();
+  image = std::make_shared<const std::string>(in.bytes(size));
+}
+
+void write_image(ByteWriter& out, const ImageFile& file) {
+  out.u32(static_cast<std::uint32_t>(file.width));
+  out.u32(static_cast<std::uint32_t>(file.height));
+  write_text(out, file.path, kPath, "the image's path");
+  out.u8(file.image != nullptr);
+  if (!file.image) return;
+  if (file.image->size() > kMessage) throw Error("the image file is too large for a message", file.path);
+  out.u32(static_cast<std::uint32_t>(file.image->size()));
+  out.bytes(*file.image);
 }
 
 Lease parse_lease(ByteReader& in) {
@@ -150,12 +185,9 @@ Lease parse_lease(ByteReader& in) {
     view.key.dataset = in.u32();
     view.key.image = in.u32();
     view.key.seed = in.u64();
-    view.width = read_int(in.u32(), 1, kImageSide, in, "the image's width");
-    view.height = read_int(in.u32(), 1, kImageSide, in, "the image's height");
-    view.path = read_text(in, kPath);
-    if (!read_bool(in)) continue;
-    const std::size_t size = in.u32();
-    view.image = std::make_shared<const std::string>(in.bytes(size));
+    read_image(in, view.width, view.height, view.path, view.image);
+    view.further.resize(static_cast<std::size_t>(read_int(in.u8(), 0, kFurther, in, "the number of further images")));
+    for (ImageFile& file : view.further) read_image(in, file.width, file.height, file.path, file.image);
   }
   return lease;
 }
@@ -253,8 +285,11 @@ std::string encode(const Welcome& welcome) {
   const ViewOptions& views = welcome.views;
   out.u32(static_cast<std::uint32_t>(views.width));
   out.u32(static_cast<std::uint32_t>(views.height));
-  for (double value : {views.flip, views.scale_min, views.scale_max, views.shift, views.brightness, views.contrast,
-                       views.saturation, views.min_visible}) {
+  for (double value :
+       {views.flip,       views.scale_min,   views.scale_max, views.shift,     views.brightness, views.contrast,
+        views.saturation, views.min_visible, views.hue,       views.grey,      views.blur,       views.blur_min,
+        views.blur_max,   views.erase,       views.erase_min, views.erase_max, views.mosaic,     views.mosaic_min,
+        views.mosaic_max, views.mix,         views.mix_min,   views.mix_max}) {
     out.f64(value);
   }
   out.f32(welcome.sparse.floor);
@@ -288,14 +323,10 @@ std::string encode(const Lease& lease) {
     out.u32(view.key.dataset);
     out.u32(view.key.image);
     out.u64(view.key.seed);
-    out.u32(static_cast<std::uint32_t>(view.width));
-    out.u32(static_cast<std::uint32_t>(view.height));
-    write_text(out, view.path, kPath, "the image's path");
-    out.u8(view.image != nullptr);
-    if (!view.image) continue;
-    if (view.image->size() > kMessage) throw Error("the image file is too large for a message", view.path);
-    out.u32(static_cast<std::uint32_t>(view.image->size()));
-    out.bytes(*view.image);
+    write_image(out, {view.path, view.width, view.height, view.image});
+    if (view.further.size() > kFurther) throw Error("a view of too many images", view.path);
+    out.u8(static_cast<std::uint8_t>(view.further.size()));
+    for (const ImageFile& file : view.further) write_image(out, file);
   }
   return out.take();
 }
@@ -344,7 +375,14 @@ std::string encode(const Stranger&) {
 
 std::size_t lease_bytes(const std::vector<TargetRequest>& views) {
   std::size_t bytes = 8 + 4 * 8 + 2 + 2;
-  for (const TargetRequest& view : views) bytes += 27 + view.path.size() + (view.image ? 4 + view.image->size() : 0);
+  const auto add = [&bytes](std::size_t path, const std::shared_ptr<const std::string>& image) {
+    bytes += 4 + 4 + 2 + path + 1 + (image ? 4 + image->size() : 0);
+  };
+  for (const TargetRequest& view : views) {
+    bytes += 4 + 4 + 8 + 1;
+    add(view.path.size(), view.image);
+    for (const ImageFile& file : view.further) add(file.path.size(), file.image);
+  }
   return bytes;
 }
 

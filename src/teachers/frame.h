@@ -18,7 +18,7 @@ namespace conclave {
 // byte and the order of calls. The magic, the version, the type and the whole of Refusal stay as they are in every
 // version.
 inline constexpr std::string_view kFrameMagic = "CNCL";
-inline constexpr std::uint16_t kProtocolVersion = 2;
+inline constexpr std::uint16_t kProtocolVersion = 3;
 
 namespace frame_limits {
 inline constexpr std::size_t kMessage = 64u << 20;  // bytes of a frame from a trainer; a worker takes no longer ones
@@ -29,11 +29,13 @@ inline constexpr std::size_t kClasses = 1024;
 inline constexpr int kTeachers = 64;  // of one worker
 inline constexpr int kRanks = 4096;   // of one run
 inline constexpr int kViews = 256;    // in one lease
+inline constexpr int kFurther = 4;    // images of one view beside its own
 inline constexpr int kCapacity = 64;  // leases of one rank held by one worker
 inline constexpr int kThreads = 1024;
 inline constexpr int kImageSide = 1 << 20;  // pixels
 inline constexpr int kViewSide = 16384;     // pixels; a multiple of 32
 inline constexpr double kSeconds = 1e6;
+inline constexpr double kLeastBlur = 0.1, kMostBlur = 100;  // sigma, pixels
 }  // namespace frame_limits
 
 // One of the teachers that a worker is.

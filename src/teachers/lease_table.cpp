@@ -82,7 +82,9 @@ std::optional<LeaseTable::Unread> LeaseTable::unread() {
     if (batch.images != Batch::Images::kUnread) continue;
     batch.images = Batch::Images::kReading;
     Unread unread{first_batch_ + b, {}};
-    for (const TargetRequest& view : batch.views) unread.paths.push_back(view.path);
+    for (const TargetRequest& view : batch.views) {
+      for (const ImageFile& file : images_of(view)) unread.paths.push_back(file.path);
+    }
     return unread;
   }
   return std::nullopt;
@@ -90,16 +92,22 @@ std::optional<LeaseTable::Unread> LeaseTable::unread() {
 
 void LeaseTable::images(std::uint64_t number, const std::vector<std::shared_ptr<const std::string>>& files) {
   Batch& batch = batches_[number - first_batch_];  // it can't have been taken: nobody could answer it
-  for (std::size_t i = 0; i < files.size(); ++i) batch.views[i].image = files[i];
+  auto next = files.begin();
+  ImageFile largest;
+  const auto take = [&](const std::string& path, std::shared_ptr<const std::string>& image) {
+    image = *next++;
+    if (!largest.image || image->size() > largest.image->size()) largest = {path, 0, 0, image};
+  };
+  for (TargetRequest& view : batch.views) {
+    take(view.path, view.image);
+    for (ImageFile& file : view.further) take(file.path, file.image);
+  }
   batch.bytes = lease_bytes(batch.views);
   if (batch.bytes > options_.max_lease) {
-    const auto largest = std::max_element(
-        batch.views.begin(), batch.views.end(),
-        [](const TargetRequest& a, const TargetRequest& b) { return a.image->size() < b.image->size(); });
-    throw Error("a lease of " + std::to_string(batch.views.size()) + " images takes " + std::to_string(batch.bytes) +
+    throw Error("a lease of " + std::to_string(files.size()) + " images takes " + std::to_string(batch.bytes) +
                     " bytes, more than the " + std::to_string(options_.max_lease) + " allowed; this file alone has " +
-                    std::to_string(largest->image->size()),
-                largest->path, "lower service.lease_views, raise service.lease_mb, or make the images smaller");
+                    std::to_string(largest.image->size()),
+                largest.path, "lower service.lease_views, raise service.lease_mb, or make the images smaller");
   }
   batch.images = Batch::Images::kReady;
 }
@@ -231,7 +239,10 @@ LeaseTable::Judgement LeaseTable::result(const std::string& peer, const Result& 
   answered_[t] = now;
   const auto done = [](const Slot& other) { return other.state == Slot::State::kDone; };
   if (std::all_of(batch.slots.begin(), batch.slots.end(), done)) {
-    for (TargetRequest& view : batch.views) view.image.reset();
+    for (TargetRequest& view : batch.views) {
+      view.image.reset();
+      for (ImageFile& file : view.further) file.image.reset();
+    }
   }
   return {Verdict::kTaken, {}};
 }

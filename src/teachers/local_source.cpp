@@ -111,13 +111,7 @@ class LocalSource final : public TargetSource {
 
   void compute(const Batch& batch) {
     std::vector<View> views;
-    for (const TargetRequest& request : batch) {
-      ImageEntry image;
-      image.path = request.path;
-      image.width = request.width;
-      image.height = request.height;
-      views.push_back(draw_view(image, request.key, views_));
-    }
+    for (const TargetRequest& request : batch) views.push_back(draw_view(request, views_));
     std::vector<std::vector<SoftTargets>> answers(views.size());
     std::vector<std::uint64_t> bytes(engines_.size());
     for (std::size_t t = 0; t < engines_.size(); ++t) {

@@ -10,20 +10,39 @@
 
 namespace conclave {
 
+// An image file that a view is drawn from.
+struct ImageFile {
+  std::string path;                                    // as the worker can open it
+  int width = 0, height = 0;                           // pixels; a worker that finds another size reports an error
+  std::shared_ptr<const std::string> image = nullptr;  // the file's bytes; null: they are read from `path`
+};
+inline bool operator==(const ImageFile& a, const ImageFile& b) {
+  const bool same_image = a.image == b.image || (a.image && b.image && *a.image == *b.image);
+  return a.path == b.path && a.width == b.width && a.height == b.height && same_image;
+}
+
 // Asks for every teacher's targets of one view.
 struct TargetRequest {
   ViewKey key;
-  std::string path;           // of the image, as the worker can open it
-  int width = 0, height = 0;  // of the image, pixels; a worker that finds another size reports an error
-  std::shared_ptr<const std::string> image = nullptr;  // the file's bytes; null: they are read from `path`
+  std::string path;  // of the view's own image, as in ImageFile
+  int width = 0, height = 0;
+  std::shared_ptr<const std::string> image = nullptr;
+  std::vector<ImageFile> further = {};  // the other images that the view is drawn from (view_recipe.h), in their order
 };
 inline bool operator==(const TargetRequest& a, const TargetRequest& b) {
-  const bool same_image = a.image == b.image || (a.image && b.image && *a.image == *b.image);
-  return a.key == b.key && a.path == b.path && a.width == b.width && a.height == b.height && same_image;
+  return a.key == b.key &&
+         ImageFile{a.path, a.width, a.height, a.image} == ImageFile{b.path, b.width, b.height, b.image} &&
+         a.further == b.further;
 }
 
-// Where the request's image is read from: its path, after `root` when it is relative.
-std::string image_path(const TargetRequest& request, const std::string& root);
+// Asks for the view of this set's image. REQUIRES: the set has it.
+TargetRequest request_of(const Dataset& set, const ViewKey& key, const ViewOptions& options);
+
+// All images of a view, its own first.
+std::vector<ImageFile> images_of(const TargetRequest& request);
+
+// Where an image is read from: its path, after `root` when it is relative.
+std::string image_path(const std::string& path, const std::string& root);
 
 // The view that a request names, without annotations. `root` goes before a relative path. Throws Error as draw_view
 // does. Thread-safe.

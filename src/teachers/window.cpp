@@ -33,9 +33,8 @@ void Window::fill() {
       source_.flush();
       return;
     }
-    const ImageEntry& image = datasets_.at(key->dataset).images.at(key->image);
     loader_.ask(*key);
-    source_.ask({*key, image.path, image.width, image.height});
+    source_.ask(request_of(datasets_.at(key->dataset), *key, loader_.options()));
     ++in_flight_;
   }
 }

@@ -33,7 +33,7 @@ std::string host_and_process() {
 std::vector<std::unique_ptr<Engine>> load(const WorkerOptions& options) {
   std::vector<std::unique_ptr<Engine>> engines;
   for (const WorkerTeacher& teacher : options.teachers)
-    engines.push_back(std::make_unique<Engine>(teacher.weights, options.engine));
+    engines.push_back(std::make_unique<Engine>(teacher.file, options.engine));
   return engines;
 }
 
@@ -43,7 +43,7 @@ std::unique_ptr<TargetCache> open_cache(const WorkerOptions& options,
   std::vector<ExpectedTeacher> teachers;
   for (std::size_t i = 0; i < engines.size(); ++i) {
     const Engine& engine = *engines[i];
-    teachers.push_back({options.teachers[i].name, engine.hash(), engine.spec().classes, engine.options()});
+    teachers.push_back({options.teachers[i].name, engine.hash(), engine.classes(), engine.options()});
   }
   return options.cache(teachers);
 }
@@ -52,7 +52,7 @@ Hello introduce(const WorkerOptions& options, const std::vector<std::unique_ptr<
   Hello hello{random_number(), host_and_process(), {}};
   for (std::size_t i = 0; i < engines.size(); ++i) {
     hello.teachers.push_back(
-        {options.teachers[i].name, engines[i]->hash(), engines[i]->spec().classes, engines[i]->options()});
+        {options.teachers[i].name, engines[i]->hash(), engines[i]->classes(), engines[i]->options()});
   }
   return hello;
 }

@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <functional>
 #include <string>
 #include <vector>
@@ -10,13 +9,14 @@
 #include "teachers/engine_options.h"
 #include "teachers/key_options.h"
 #include "teachers/target_cache.h"
+#include "teachers/teacher_format.h"
 
 namespace conclave {
 
 // One of the teachers that a worker is.
 struct WorkerTeacher {
   std::string name;
-  std::filesystem::path weights;
+  TeacherFile file;
 };
 
 struct WorkerOptions {

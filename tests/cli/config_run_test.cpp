@@ -35,7 +35,12 @@ std::string error_of(const std::string& path, const std::vector<std::string>& ov
 std::vector<std::string> shipped_configs() {
   const std::filesystem::path root = std::filesystem::path(CONCLAVE_SOURCE_DIR) / "configs";
   std::vector<std::string> paths = {(root / "street/merge.yaml").string()};
-  for (const auto& entry : std::filesystem::directory_iterator(root / "bccd")) paths.push_back(entry.path().string());
+  for (const char* folder : {"bccd", "carla", "experiments"}) {
+    for (const auto& entry : std::filesystem::directory_iterator(root / folder)) {
+      const bool comparison = entry.path().filename().string().rfind("compare", 0) == 0;  // compare_plan_test.cpp
+      if (!comparison) paths.push_back(entry.path().string());
+    }
+  }
   std::sort(paths.begin(), paths.end());
   return paths;
 }
@@ -149,6 +154,25 @@ TEST(RunOptions, ReportEveryContradictionWithItsPlace) {
   for (const auto& [place, message] : expected) EXPECT_THAT(text, HasSubstr(path + ":" + place + ": " + message));
 }
 
+TEST(RunOptions, TakeAugmentationAndAverages) {
+  const TemporaryFolder folder;
+  const auto run = folder.write("run.yaml", std::string(kSmallest) +
+                                                "views: {mosaic: 0.5, mosaic_scale: [0.4, 0.9], blur_sigma: [1, 3]}\n"
+                                                "training: {init_heads: true, swa: {every: 5, norm_views: 0}}\n");
+  const RunOptions o = read_run_options(run, {});
+  EXPECT_EQ(o.views.mosaic, 0.5);
+  EXPECT_EQ(o.views.mosaic_min, 0.4);
+  EXPECT_EQ(o.views.mosaic_max, 0.9);
+  EXPECT_EQ(o.views.blur_max, 3);
+  EXPECT_EQ(o.views.blur, 0);
+  EXPECT_TRUE(o.training.init_heads);
+  EXPECT_EQ(o.training.swa.every, 5);
+  EXPECT_EQ(o.training.swa.from, 0.75);
+  EXPECT_EQ(o.training.swa.norm_views, 0);
+  EXPECT_THAT(error_of(run, {"views.mix_share=[0.5, 0.3]"}), HasSubstr("views.mix_share: the first is larger"));
+  EXPECT_THAT(error_of(run, {"views.blur_sigma=[0, 1]"}), HasSubstr("views.blur_sigma"));
+}
+
 TEST(RunOptions, TakeAStoreWithItsFolderAndWeightsOfEveryTeacher) {
   const TemporaryFolder folder;
   const std::string path = folder.write("run.yaml", kSmallest);
@@ -170,6 +194,47 @@ TEST(RunOptions, NameWhatAnEmptyFileLacks) {
   const std::string text = error_of(folder.write("run.yaml", ""));
   for (const char* key : {"run", "classes", "data.train"})
     EXPECT_THAT(text, HasSubstr(std::string(key) + " is missing"));
+}
+
+TEST(RunOptions, SayHowDistillationIsTuned) {
+  const TemporaryFolder folder;
+  const auto run = folder.write("run.yaml", std::string(kSmallest) +
+                                                "\nmodel: {wh: per_class}\n"
+                                                "fusion:\n"
+                                                "  temperature: 2\n"
+                                                "  cwd: {weight: 3, temperature: 4}\n"
+                                                "  cells: peaks\n"
+                                                "  cells_radius: 1\n"
+                                                "  box: ciou\n"
+                                                "  distill: {iou: 0.5}\n"
+                                                "  labels_win: true\n"
+                                                "  balance: fixed_value\n"
+                                                "  balance_value: {heat: 2}\n"
+                                                "teachers:\n"
+                                                "  - {name: t, weights: w, weight: auto, loss_weight: {wh: 7}}\n"
+                                                "  - {name: u, weights: w, weight: 0.5}\n");
+  const auto expect_it = [](const RunOptions& o) {
+    EXPECT_TRUE(o.model.architecture.wh_per_class);
+    EXPECT_EQ(o.fusion.temperature, 2);
+    EXPECT_EQ(o.fusion.cwd.weight, 3);
+    EXPECT_EQ(o.fusion.cwd.temperature, 4);
+    EXPECT_TRUE(o.fusion.cells.peaks);
+    EXPECT_EQ(o.fusion.cells.radius, 1);
+    EXPECT_EQ(o.fusion.box, BoxLoss::kCiou);
+    EXPECT_EQ(o.fusion.distill.iou, 0.5);
+    EXPECT_TRUE(o.fusion.labels_win);
+    EXPECT_TRUE(o.fusion.balance.fixed_value);
+    EXPECT_EQ(o.fusion.balance.value.heat, 2);
+    EXPECT_EQ(o.fusion.balance.value.wh, 0.3);
+    EXPECT_FALSE(o.teachers.at(0).weight.has_value());
+    EXPECT_EQ(o.teachers.at(0).loss_weight.wh, 7);
+    EXPECT_EQ(o.teachers.at(1).weight, 0.5);
+  };
+  expect_it(read_run_options(run, {}));
+  expect_it(read_run_options(folder.write("resolved.yaml", resolved_config(run, {})), {}));
+  const RunOptions plain = read_run_options(folder.write("plain.yaml", kSmallest), {});
+  EXPECT_EQ(plain.fusion.cwd.weight, 0);
+  EXPECT_FALSE(plain.fusion.balance.fixed_value);
 }
 
 TEST(RunOptions, BlameTheOverrideThatContradicts) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -110,6 +111,31 @@ TEST(ConfigTable, ReadsEveryType) {
   EXPECT_THAT(v.floats, ElementsAre(0.1f, 2.0f, 255.0f));
   EXPECT_EQ(v.inner, 9);
   EXPECT_THAT(v.items, ElementsAre(Item{"n", 1}, Item{"unnamed", 2}));
+}
+
+TEST(ConfigTable, ReadsANumberOrTheWordForNone) {
+  std::optional<double> threshold;
+  ConfigTable table;
+  table.value("threshold", threshold, "best", "a number, or found", 0, 1);
+  const auto read_into = [&](const std::string& text) {
+    ConfigErrors errors;
+    table.read(parse_config(text, "run.yaml", errors), errors);
+    try {
+      errors.check();
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  EXPECT_EQ(read_into("threshold: 0.25"), "");
+  EXPECT_EQ(threshold, 0.25);
+  EXPECT_EQ(table.print(nullptr, false), "threshold: 0.25\n");
+  EXPECT_THAT(read_into("threshold: 2"), HasSubstr("(or best)"));
+  EXPECT_EQ(threshold, 0.25);
+  EXPECT_THAT(read_into("threshold: worst"), HasSubstr("(or best)"));
+  EXPECT_EQ(read_into("threshold: best"), "");
+  EXPECT_EQ(threshold, std::nullopt);
+  EXPECT_EQ(table.print(nullptr, false), "threshold: best\n");
 }
 
 TEST(ConfigTable, KeepsDefaultsOfWhatIsNotWritten) {

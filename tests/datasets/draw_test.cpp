@@ -94,6 +94,46 @@ TEST(Draw, BoxesAtAndBeyondTheEdgesAreDrawnWithinTheImage) {
   }
 }
 
+TEST(Draw, TagsStandAboveTheirBoxesWhereThereIsRoom) {
+  const auto tags = place_tags({{50, 60, 150, 160}, {50.7F, 4, 150, 160}}, {{40, 12}, {40, 12}}, {300, 200});
+  EXPECT_EQ(tags[0], cv::Rect(50, 48, 40, 12));
+  EXPECT_EQ(tags[1], cv::Rect(50, 4, 40, 12));  // no room above: inside, at the top
+}
+
+TEST(Draw, TagsStayInsideTheImage) {
+  const cv::Rect whole(0, 0, 100, 80);
+  const std::vector<Box> boxes = {{95, 0, 100, 10}, {0, 70, 5, 80}, {0, 0, 100, 80}, {99, 79, 100, 80}, {0, 0, 0, 0}};
+  for (const cv::Size size : {cv::Size(40, 12), cv::Size(150, 12), cv::Size(150, 120)}) {
+    for (const cv::Rect& tag : place_tags(boxes, std::vector<cv::Size>(boxes.size(), size), whole.size())) {
+      EXPECT_EQ(tag & whole, tag);
+      EXPECT_EQ(tag.width, std::min(size.width, 100));
+      EXPECT_EQ(tag.height, std::min(size.height, 80));
+    }
+  }
+}
+
+TEST(Draw, TagsAvoidEachOther) {
+  const std::vector<Box> boxes(4, Box{50, 60, 150, 160});
+  const auto tags = place_tags(boxes, std::vector<cv::Size>(4, cv::Size(40, 12)), {300, 200});
+  EXPECT_EQ(tags[0], cv::Rect(50, 48, 40, 12));
+  for (std::size_t i = 0; i < tags.size(); ++i) {
+    for (std::size_t k = 0; k < i; ++k) EXPECT_TRUE((tags[i] & tags[k]).empty()) << i << " " << k;
+  }
+}
+
+TEST(Draw, LinesAndTagsGrowWithTheImage) {
+  const auto share = [](int width, int height) {
+    cv::Mat rgb = plain_picture(width, height, kGrey), changed;
+    const auto w = static_cast<float>(width), h = static_cast<float>(height);
+    draw_detections(rgb, {{{w / 4, h / 4, 3 * w / 4, 3 * h / 4}, 0, 0.9F}}, {"person"});
+    cv::absdiff(rgb, plain_picture(width, height, kGrey), changed);
+    cv::Mat grey;
+    cv::cvtColor(changed, grey, cv::COLOR_RGB2GRAY);
+    return static_cast<double>(cv::countNonZero(grey)) / (width * height);
+  };
+  EXPECT_NEAR(share(1600, 1200), share(800, 600), 0.4 * share(800, 600));  // a fixed pen would give half
+}
+
 TEST(Draw, ClassColoursDiffer) {
   std::set<std::array<int, 3>> seen;
   for (int cls = 0; cls < 24; ++cls) {
@@ -113,6 +153,21 @@ TEST(Draw, HeatTintsWhereItIsAndNothingElse) {
   EXPECT_TRUE(unchanged(tinted(cv::Rect(32, 32, 32, 32))));
   EXPECT_TRUE(unchanged(rgb));
   EXPECT_TRUE(unchanged(overlay_heat(rgb, cv::Mat(4, 4, CV_32FC1, cv::Scalar(1)), {9, 8, 7}, 1), {9, 8, 7}));
+}
+
+TEST(Draw, BringsTheHeatOfAViewBackOntoTheImage) {
+  // An image of 80 x 40, letterboxed into a view of 64 x 64 by 0.8 with 16 pixels above: cells of 4 view pixels.
+  const Affine image_to_view{0.8, 0, 0, 0, 0.8, 16};
+  cv::Mat heat(16, 16, CV_32FC1, cv::Scalar(0));
+  heat.at<float>(8, 5) = 1;  // view pixels 20..24 and 32..36: image pixels 25..30 and 20..25
+  const cv::Mat placed = heat_on_image(heat, 4, image_to_view, 80, 40);
+  ASSERT_EQ(placed.size(), cv::Size(80, 40));
+  cv::Point peak;
+  cv::minMaxLoc(placed, nullptr, nullptr, nullptr, &peak);
+  EXPECT_EQ(peak, cv::Point(27, 22)) << "the pixel whose centre is the cell's";
+  EXPECT_NEAR(placed.at<float>(22, 27), 1, 1e-3);
+  EXPECT_NEAR(cv::sum(placed)[0], 25, 0.5) << "a cell covers 5 x 5 pixels";
+  EXPECT_EQ(placed.at<float>(5, 27), 0);
 }
 
 TEST(Draw, MontageHoldsEveryTileInRowsOfItsColumns) {

@@ -116,6 +116,59 @@ TEST_F(SplitTest, NamedPartsMayShareClasses) {
   EXPECT_EQ(read_coco(parts[0].path).categories.size(), 2u);
 }
 
+TEST_F(SplitTest, PartsOfAFewImagesLeaveARestWithoutLabels) {
+  SplitOptions few = options();
+  few.images_per_part = 4;
+  few.rest = "rest";
+  const auto parts = split_dataset(few);
+  ASSERT_EQ(parts.size(), 4u);
+  std::set<std::int64_t> all;
+  for (std::size_t p = 0; p < 3; ++p) {
+    EXPECT_EQ(parts[p].images, 4);
+    EXPECT_EQ(parts[p].boxes, 4);
+    const auto ids = images_of(parts[p]);
+    all.insert(ids.begin(), ids.end());
+  }
+  EXPECT_THAT(parts[3].path, HasSubstr("/rest.json"));
+  EXPECT_EQ(parts[3].images, 31 - 12);
+  EXPECT_EQ(parts[3].boxes, 0);
+  const auto rest = images_of(parts[3]);
+  all.insert(rest.begin(), rest.end());
+  EXPECT_EQ(all.size(), 31u);
+}
+
+TEST_F(SplitTest, FewerImagesPerPartAreASubset) {
+  SplitOptions whole = options(), few = options();
+  few.folder = folder_ / "few";
+  few.images_per_part = 3;
+  const auto all = split_dataset(whole), some = split_dataset(few);
+  for (std::size_t p = 0; p < 3; ++p) {
+    for (const std::int64_t id : images_of(some[p])) EXPECT_THAT(images_of(all[p]), ::testing::Contains(id));
+  }
+}
+
+TEST_F(SplitTest, ASampleKeepsLabelsOrderAndIdsAndGrowsWithItsNumber) {
+  SampleOptions sample;
+  sample.annotations = folder_ / "whole.json";
+  sample.file = folder_ / "new/nine.json";
+  sample.images = 9;
+  const SplitResult nine = sample_dataset(sample);
+  EXPECT_EQ(nine.images, 9);
+  EXPECT_EQ(nine.boxes, 27);
+  const auto ids = images_of(nine);
+  EXPECT_EQ(ids.size(), 9u);
+  EXPECT_TRUE(std::is_sorted(ids.rbegin(), ids.rend()));
+  EXPECT_EQ(read_coco(nine.path).categories.size(), 3u);
+  sample.images = 4;
+  sample.file = folder_ / "four.json";
+  for (const std::int64_t id : images_of(sample_dataset(sample))) EXPECT_THAT(ids, ::testing::Contains(id));
+  sample.seed = 2;
+  sample.images = 9;
+  EXPECT_NE(images_of(sample_dataset(sample)), ids);
+  sample.images = 32;
+  EXPECT_THAT(error_of([&] { sample_dataset(sample); }), HasSubstr("32 images of 31"));
+}
+
 TEST_F(SplitTest, RefusesWhatCantBeSplitAndWritesNothing) {
   const auto refused = [&](const std::vector<SplitPart>& parts) {
     SplitOptions wrong = options();
@@ -131,6 +184,15 @@ TEST_F(SplitTest, RefusesWhatCantBeSplitAndWritesNothing) {
   std::vector<SplitPart> many;
   for (int i = 0; i < 32; ++i) many.push_back({std::to_string(i), {"a"}});
   EXPECT_THAT(refused(many), HasSubstr("32 parts of 31 images"));
+  SplitOptions large = options();
+  large.images_per_part = 11;
+  EXPECT_THAT(error_of([&] { split_dataset(large); }), HasSubstr("3 parts of 11 images each"));
+  SplitOptions rest = options();
+  rest.rest = "a";
+  EXPECT_THAT(error_of([&] { split_dataset(rest); }), HasSubstr("two parts are named a"));
+  rest.rest = "../x";
+  EXPECT_NE(error_of([&] { split_dataset(rest); }), "");
+  EXPECT_FALSE(std::filesystem::exists(rest.folder));
   SplitOptions missing = options();
   missing.annotations = folder_ / "none.json";
   EXPECT_THAT(error_of([&] { split_dataset(missing); }), HasSubstr("none.json"));

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "core/random.h"
+#include "datasets/view_recipe.h"
 #include "scratch.h"
 
 namespace conclave {
@@ -32,6 +33,17 @@ ViewOptions geometry_only(int width = 256, int height = 192) {
   options.height = height;
   options.brightness = options.contrast = options.saturation = 0;
   return options;
+}
+
+struct OneImage {
+  Affine image_to_view;
+  double brightness, contrast, saturation;
+};
+
+// The choices for a view of one image.
+OneImage choices(const ViewKey& key, int width, int height, const ViewOptions& options) {
+  const ViewRecipe recipe = view_recipe(key, std::vector<ImageSize>{{width, height}}, options);
+  return {recipe.parts.at(0).image_to_view, recipe.brightness, recipe.contrast, recipe.saturation};
 }
 
 // A black picture of which the box is white.
@@ -72,14 +84,14 @@ void expect_boxes_near(const Box& a, const Box& b, float tolerance) {
 }
 
 TEST(View, PlainViewIsTheImageLetterboxedInTheCentre) {
-  const ViewGeometry wide = view_geometry({0, 0, kPlainView}, 100, 50, geometry_only(512, 512));
+  const OneImage wide = choices({0, 0, kPlainView}, 100, 50, geometry_only(512, 512));
   EXPECT_DOUBLE_EQ(wide.image_to_view.a, 5.12);
   EXPECT_DOUBLE_EQ(wide.image_to_view.e, 5.12);
   EXPECT_DOUBLE_EQ(wide.image_to_view.b, 0);
   EXPECT_DOUBLE_EQ(wide.image_to_view.d, 0);
   EXPECT_NEAR(wide.image_to_view.c, 0, 1e-9);
   EXPECT_NEAR(wide.image_to_view.f, 128, 1e-9);
-  const ViewGeometry tall = view_geometry({3, 9, kPlainView}, 300, 600, geometry_only(256, 192));
+  const OneImage tall = choices({3, 9, kPlainView}, 300, 600, geometry_only(256, 192));
   EXPECT_DOUBLE_EQ(tall.image_to_view.a, 0.32);
   EXPECT_NEAR(tall.image_to_view.c, 80, 1e-9);
   EXPECT_NEAR(tall.image_to_view.f, 0, 1e-9);
@@ -179,7 +191,7 @@ TEST(View, RandomChoicesStayWithinTheirOptions) {
   int flips = 0;
   double smallest = 10, largest = 0;
   for (std::uint64_t seed = 1; seed <= 400; ++seed) {
-    const ViewGeometry g = view_geometry({1, 5, seed}, 128, 128, options);
+    const OneImage g = choices({1, 5, seed}, 128, 128, options);
     flips += g.image_to_view.a < 0;
     const double zoom = g.image_to_view.e / 2;
     smallest = std::min(smallest, zoom);

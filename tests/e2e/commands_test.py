@@ -15,7 +15,7 @@ def load(path):
     return json.loads(text_of(path))
 
 
-VERBS = ["distill", "train", "teach", "eval", "predict", "data", "models", "config", "doctor"]
+VERBS = ["distill", "train", "teach", "eval", "predict", "bench", "data", "models", "export", "config", "doctor"]
 
 
 class Commands(unittest.TestCase):
@@ -31,7 +31,8 @@ class Commands(unittest.TestCase):
     def test_distill_leaves_a_complete_run(self):
         done = run("distill", self.fixture.path("merge.yaml"), check=True)
         for name in ("config.yaml", "env.json", "metrics.jsonl", "trace.txt", "result.json", "report.html",
-                     "weights/best.safetensors", "weights/last.safetensors", "checkpoint", "pictures"):
+                     "weights/best.safetensors", "weights/last.safetensors", "checkpoint", "pictures",
+                     "quality.json", "detections.json"):
             self.assertTrue(os.path.exists(f"{self.folder}/merged/{name}"), name)
         self.assertIn("person", done.stdout)
         result = load(f"{self.folder}/merged/result.json")
@@ -39,6 +40,15 @@ class Commands(unittest.TestCase):
         self.assertEqual(set(result["wire"]["bytes_per_view"]), {"person", "car"})
         self.assertGreater(min(result["wire"]["bytes_per_view"].values()), 0)
         self.assertEqual(len(result["pictures"]), 6)
+        self.assertEqual([tile["caption"] for tile in result["pictures"][0]["tiles"]],
+                         ["labels", "teacher person", "teacher car", "student"])
+        self.assertGreaterEqual(result["training"]["data_wait"], 0)
+        self.assertGreater(result["training"]["teacher_busy"]["person"], 0)
+        self.assertGreater(result["training"]["trainer_memory"], 1e6)
+        self.assertGreater(result["training"]["worker_memory"], 1e6)
+        quality = load(f"{self.folder}/merged/quality.json")
+        self.assertEqual([detector["name"] for detector in quality["detectors"]], ["student", "person", "car"])
+        self.assertEqual(len(quality["detectors"][0]["images"]), result["student"]["images"])
         self.assertIn("<svg", text_of(f"{self.folder}/merged/report.html"))
 
     def test_the_resolved_configuration_of_a_run_can_be_run_again(self):
@@ -46,6 +56,18 @@ class Commands(unittest.TestCase):
             self.test_distill_leaves_a_complete_run()
         run("distill", f"{self.folder}/merged/config.yaml", f"run={self.folder}/again", check=True)
         self.assertEqual(self.fixture.trace("merged"), self.fixture.trace("again"))
+
+    def test_eval_gives_the_numbers_of_the_report(self):
+        if not os.path.exists(f"{self.folder}/merged/result.json"):
+            self.test_distill_leaves_a_complete_run()
+        out = f"{self.folder}/eval-merged.json"
+        run("eval", "--weights", f"{self.folder}/merged/weights/best.safetensors", "--images",
+            f"{self.folder}/data/test/images", "--annotations", f"{self.folder}/data/test/annotations.json", "--out", out,
+            check=True)
+        report = load(f"{self.folder}/merged/result.json")["student"]["per_class"]
+        for name, numbers in load(out)["per_class"].items():
+            for key in ("ap", "ap50"):  # but for the threads that share a convolution's sums
+                self.assertAlmostEqual(numbers[key], report[name][key], delta=5e-3, msg=f"{name} {key}")
 
     def test_eval_prints_and_writes_ap(self):
         out = f"{self.folder}/eval.json"
@@ -91,6 +113,16 @@ class Commands(unittest.TestCase):
         bad = run("data", "check", "--images", images, "--annotations", f"{self.folder}/data/test/annotations.json")
         self.assertNotEqual(bad.returncode, 0)
         self.assertIn(os.path.basename(victim), bad.stdout + bad.stderr)
+
+    def test_data_views_draws_what_a_training_sees(self):
+        out = f"{self.folder}/views"
+        shutil.rmtree(out, ignore_errors=True)
+        args = ("data", "views", self.fixture.path("person.yaml"), "--out", out, "--views", 5, "views.mosaic=1")
+        run(*args, check=True)
+        self.assertEqual(sorted(os.listdir(out)), [f"{i:03}.jpg" for i in range(5)] + ["sheet.jpg"])
+        again = run(*args)
+        self.assertNotEqual(again.returncode, 0)
+        self.assertIn("nothing is overwritten", again.stderr)
 
     def test_models_lists_the_zoo_and_describes_a_file(self):
         self.assertIn("resnet50", run("models", check=True).stdout)

@@ -69,7 +69,8 @@ class Hosts(unittest.TestCase):
 
     def test_workers_without_the_images_give_the_same_bits_when_leases_carry_them(self):
         workers = [self.worker("person"), self.worker("car")]
-        done = self.distill("two-hosts", "service.images=inline", "--ranks", "2")
+        views = ["views.mosaic=0.5", "views.mix=0.5"]  # some views are of several images
+        done = self.distill("two-hosts", "service.images=inline", *views, "--ranks", "2")
         logs = ""
         for teacher in ("person", "car"):
             with open(f"{self.folder}/host-{teacher}.log") as log:
@@ -77,7 +78,7 @@ class Hosts(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr + logs)
         for worker in workers:
             self.assertEqual(worker.wait(timeout=60), 0, logs)
-        run("distill", self.fixture.path("merge.yaml"), f"run={self.folder}/one-host", "--ranks", "2", check=True)
+        run("distill", self.fixture.path("merge.yaml"), f"run={self.folder}/one-host", *views, "--ranks", "2", check=True)
         self.assertEqual(self.fixture.trace("two-hosts"), self.fixture.trace("one-host"))
 
     def test_a_worker_that_sees_no_images_says_which_one_it_misses(self):

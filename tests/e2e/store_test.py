@@ -63,8 +63,8 @@ class Store(unittest.TestCase):
         self.assertIn(f"2 segments, {3 * IMAGES * TEACHERS} records", listed)
 
     def test_pseudo_labels_come_from_the_store_too(self):
-        self.distil("pseudo", "auto", "fusion.method=pseudo", "fusion.pseudo_threshold=0.05")
-        said = self.distil("pseudo-again", "replay", "fusion.method=pseudo", "fusion.pseudo_threshold=0.05")
+        self.distil("pseudo", "auto", "fusion.method=pseudo", "fusion.pseudo.threshold=0.05")
+        said = self.distil("pseudo-again", "replay", "fusion.method=pseudo", "fusion.pseudo.threshold=0.05")
         self.assertIn("32 of 32 views came from the store", said)
         self.assertEqual(self.fixture.trace("pseudo"), self.fixture.trace("pseudo-again"))
 

@@ -329,7 +329,7 @@ TEST(Fuse, FloorsThatLeaveNothingToLearnFromAreErrors) {
   FusionOptions pseudo;
   pseudo.method = Method::kPseudo;
   pseudo.loss = DistillLoss::kRelu;
-  pseudo.pseudo_threshold = 0.3;
+  pseudo.pseudo.threshold = 0.3;
   EXPECT_EQ(sparse_options(pseudo), (SparseOptions{0.3f, BoxRule::kPeaks})) << "peaks from 0.3 to 0.5 need their boxes";
   options.floor = 0;
   EXPECT_EQ(effective_floor(options), 0);

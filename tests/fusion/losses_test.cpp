@@ -4,6 +4,7 @@
 #include <torch/torch.h>
 
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <string>
 
@@ -264,6 +265,124 @@ TEST(Losses, GradientOfTheWeightedL1MatchesFiniteDifferences) {
   const at::Tensor weight = at::relu(at::randn({2, 1, 5, 4}, at::kDouble));
   expect_gradients_match(
       [&](const auto& in) { return weighted_l1(in[0], teacher, weight, mean_side(teacher, 1)).value(); }, {student});
+}
+
+TEST(Losses, GradientsAtATemperatureMatchFiniteDifferences) {
+  torch::manual_seed(14);
+  const at::Tensor logits = at::randn({2, 2, 4, 3}, at::kDouble), teacher = at::randn({2, 2, 4, 3}, at::kDouble);
+  teacher[0][0][0].fill_(kSilent);
+  const at::Tensor mask = at::tensor({1.0, 0.0, 1.0, 1.0}, at::kDouble).view({2, 2});
+  for (const double t : {0.5, 3.0}) {
+    expect_gradients_match(
+        [&](const auto& in) {
+          return (quality_focal(in[0], teacher, mask, t).value() + cross_entropy(in[0], teacher, mask, t).value())
+              .sum();
+        },
+        {logits});
+  }
+}
+
+TEST(Losses, TemperatureKeepsTheSizeOfGradientsAndTheCountOfObjects) {
+  torch::manual_seed(15);
+  const at::Tensor teacher = at::randn({1, 1, 8, 8}, at::kDouble) * 0.1, mask = at::ones({1, 1}, at::kDouble);
+  const auto slope = [&](double t) {
+    const at::Tensor logits = leaf(teacher + 0.05);
+    const Quotient q = cross_entropy(logits, teacher, mask, t);
+    EXPECT_EQ(q.count.item<double>(), cross_entropy(logits, teacher, mask).count.item<double>());
+    q.value().sum().backward();
+    return logits.grad().abs().sum().item<double>();
+  };
+  // (sigmoid(z_S / T) - sigmoid(z_t / T)) / T * T^2 is (z_S - z_t) / 4 for small logits, at every T.
+  EXPECT_NEAR(slope(4) / slope(1), 1, 0.01);
+}
+
+// PyTorch 2.11: kl_div(log_softmax(s.flatten(2) / T, 2), log_softmax(t.flatten(2) / T, 2), log_target=True), summed,
+// times T^2 / 2 views.
+TEST(Losses, ChannelWiseDistillationMatchesPyTorch) {
+  const at::Tensor s =
+      at::tensor({0.5, -1., 2., 0., 1.5, -2., 1., 0., -1., 3., -3., .5}, at::kDouble).view({2, 1, 2, 3});
+  const at::Tensor t =
+      at::tensor({1.5, -.5, 2.5, -1., .5, 0., 0., .25, -1.5, 2., -.5, 1.}, at::kDouble).view({2, 1, 2, 3});
+  EXPECT_NEAR(channel_wise(s, t, everything(s), 0, 1).value().item<double>(), 0.252474443815, 1e-10);
+  EXPECT_NEAR(channel_wise(s, t, everything(s), 0, 4).value().item<double>(), 0.541585179161, 1e-10);
+}
+
+TEST(Losses, ChannelWiseDistillationSeesNoShiftAndIsZeroForEquals) {
+  torch::manual_seed(16);
+  const at::Tensor t = at::randn({2, 2, 5, 5}, at::kDouble), s = at::randn({2, 2, 5, 5}, at::kDouble);
+  const auto value = [&](const at::Tensor& logits) {
+    return channel_wise(logits, t, everything(t), 0, 2).value().sum().template item<double>();
+  };
+  EXPECT_NEAR(value(s + 3), value(s), 1e-9);
+  EXPECT_NEAR(value(t), 0, 1e-12);
+  EXPECT_GT(value(s), 0.1);
+}
+
+TEST(Losses, ChannelWiseDistillationTakesDroppedCellsForTheFloor) {
+  at::Tensor t = at::full({1, 1, 4, 4}, kSilent, at::kDouble);
+  t[0][0][1][1] = 2.0;
+  const double least = std::log(0.05 / 0.95);
+  const at::Tensor same = at::where(at::isinf(t), least, t), lower = at::where(at::isinf(t), least - 5, t);
+  for (const at::Tensor& student : {same, lower}) {
+    EXPECT_NEAR(channel_wise(student, t, everything(t), 0.05, 1).value().item<double>(), 0, 1e-12);
+  }
+  const at::Tensor nothing = at::full({1, 1, 4, 4}, kSilent, at::kDouble);
+  const at::Tensor student = leaf(at::randn({1, 1, 4, 4}, at::kDouble));
+  const at::Tensor value = channel_wise(student, nothing, everything(t), 0.05, 1).value().sum();
+  value.backward();
+  EXPECT_GT(value.item<double>(), 0) << "a view without objects is flat";
+  EXPECT_TRUE(at::isfinite(student.grad()).all().item<bool>());
+}
+
+TEST(Losses, GradientOfChannelWiseDistillationMatchesFiniteDifferences) {
+  torch::manual_seed(17);
+  const at::Tensor logits = at::randn({2, 2, 4, 3}, at::kDouble) * 2,
+                   teacher = at::randn({2, 2, 4, 3}, at::kDouble) * 2;
+  teacher[0][0][0].fill_(kSilent);
+  const at::Tensor views = at::tensor({1.0, 0.0, 1.0, 1.0}, at::kDouble).view({2, 2});
+  const at::Tensor cells = (at::rand({2, 2, 4, 3}) > 0.4).to(at::kDouble);
+  cells[1][1].zero_();  // a view without a supervised cell
+  for (const at::Tensor& mask : {views, cells}) {
+    expect_gradients_match([&](const auto& in) { return channel_wise(in[0], teacher, mask, 0.05, 1.5).value().sum(); },
+                           {logits});
+  }
+  const at::Tensor student = leaf(logits);
+  channel_wise(student, teacher, cells, 0.05, 1.5).value().sum().backward();
+  EXPECT_EQ((student.grad() * (1 - cells)).abs().max().item<double>(), 0) << "cells left out";
+}
+
+TEST(Losses, EveryHeatLossLeavesCellsOutThatTheMaskLeavesOut) {
+  torch::manual_seed(18);
+  const at::Tensor logits = at::randn({2, 2, 4, 3}, at::kDouble), teacher = at::randn({2, 2, 4, 3}, at::kDouble);
+  const at::Tensor cells = (at::rand({2, 2, 4, 3}) > 0.5).to(at::kDouble);
+  const std::vector<std::function<Quotient(const at::Tensor&)>> losses = {
+      [&](const at::Tensor& z) { return quality_focal(z, teacher, cells); },
+      [&](const at::Tensor& z) { return cross_entropy(z, teacher, cells); },
+      [&](const at::Tensor& z) { return one_sided_relu(z, teacher, cells, 0.3); },
+      [&](const at::Tensor& z) { return mean_squared_error(at::sigmoid(z), at::sigmoid(teacher), cells); }};
+  for (const auto& loss : losses) {
+    const at::Tensor student = leaf(logits);
+    loss(student).value().sum().backward();
+    EXPECT_EQ((student.grad() * (1 - cells)).abs().max().item<double>(), 0);
+    EXPECT_GT((student.grad() * cells).abs().max().item<double>(), 0);
+    EXPECT_TRUE(at::allclose(loss(logits + 9 * (1 - cells)).value(), loss(logits).value()));
+    expect_gradients_match([&](const auto& in) { return loss(in[0]).value().sum(); }, {logits});
+  }
+  const Quotient mean = mean_squared_error(at::sigmoid(logits), at::sigmoid(teacher), cells);
+  EXPECT_EQ(mean.count.item<double>(), cells.sum().item<double>()) << "a mean over the cells that count";
+}
+
+TEST(Losses, NearPeaksAreTheCellsAroundPeaksAboveATenth) {
+  at::Tensor p = at::zeros({1, 2, 8, 8}, at::kDouble);
+  p[0][0][2][3] = 0.8;
+  p[0][0][2][4] = 0.7;   // beside a larger one
+  p[0][1][0][7] = 0.09;  // too faint
+  at::Tensor expected = at::zeros_like(p);
+  expected[0][0].slice(0, 0, 5).slice(1, 1, 6).fill_(1);
+  EXPECT_TRUE(at::equal(near_peaks(p, 2), expected));
+  expected.zero_();
+  expected[0][0][2][3] = 1;
+  EXPECT_TRUE(at::equal(near_peaks(p, 0), expected));
 }
 
 // ---- What the formulas mean ---------------------------------------------------------------------------------------

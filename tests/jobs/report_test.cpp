@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "jobs/run_folder.h"
+#include "jobs/run_scores.h"
 
 namespace conclave {
 namespace {
@@ -74,19 +75,19 @@ TEST(Verdict, GivesTheExtremesOfManyClasses) {
       "(72 images).");
 }
 
-TEST(ComparisonTable, PutsTeacherStudentAndWhatIsKeptSideBySide) {
+TEST(TeacherTable, PutsTeacherStudentAndWhatIsKeptSideBySide) {
   EXPECT_THAT(
-      comparison_table_html(two_classes()),
+      teacher_table_html(two_classes()),
       HasSubstr("<td>RBC<small>teacher rbc</small></td><td class=\"num\">76.2</td><td class=\"num\">77.2</td>"
                 "<td class=\"num\">101.3 %<span class=\"bar\" aria-hidden=\"true\"><i style=\"width:81.0%\"></i><u></u>"
                 "</span></td><td class=\"num\">48.0</td><td class=\"num\">48.4</td><td class=\"num\">100.8 %</td>"));
 }
 
-TEST(ComparisonTable, ShowsADashWhereThereIsNoGroundTruthOrNoTeacher) {
+TEST(TeacherTable, ShowsADashWhereThereIsNoGroundTruthOrNoTeacher) {
   RunRecord record = two_classes();
   record.teachers.pop_back();
   record.student->per_class["RBC"] = numbers(-1, -1);
-  const std::string html = comparison_table_html(record);
+  const std::string html = teacher_table_html(record);
   EXPECT_THAT(html, HasSubstr("<td class=\"num\">76.2</td><td class=\"num\">–</td><td class=\"num\">–</td>"));
   EXPECT_THAT(html,
               HasSubstr("<td>WBC</td><td class=\"num\">–</td><td class=\"num\">48.4</td><td class=\"num\">–</td>"));
@@ -99,7 +100,9 @@ TEST(RunReport, EscapesHostileNamesEverywhere) {
   run.write("result.json", R"({"name":"E","method":"E","loss":"E","classes":["E"],"coverage":"E",
     "student":{"set":"E","all":{"ap":0.1,"ap50":0.2},"per_class":{"E":{"ap":0.1,"ap50":0.2}}},
     "teachers":[{"name":"E","classes":["E"],"per_class":{"E":{"ap":0.1,"ap50":0.2}}}],
-    "wire":{"views":1,"bytes_per_view":{"E":1}},"pictures":[{"file":"E","caption":"E"}],"environment":{"E":"E"}})");
+    "wire":{"views":1,"bytes_per_view":{"E":1}},"training":{"teacher_busy":{"E":1}},
+    "picture_key":[{"name":"E","colour":"#ffffff"},{"name":"x","colour":"E"}],
+    "pictures":[{"title":"E","note":"E","tiles":[{"file":"E","caption":"E"}]}],"environment":{"E":"E"}})");
   std::string text = run.read("result.json");
   for (std::size_t at = 0; (at = text.find("\"E\"", at)) != std::string::npos; at += evil.size())
     text.replace(at + 1, 1, evil);
@@ -130,7 +133,7 @@ TEST(RunReport, ShowsEverySectionOfAFullRun) {
     "teachers":[{"name":"t","per_class":{"x":{"ap":0.1,"ap50":0.2}}}],
     "training":{"steps":10,"images":80,"seconds":100,"images_per_second":0.8,"data_wait":5,"teacher_wait":25},
     "wire":{"views":1048576,"bytes_per_view":{"t":2.5},"leases_reissued":7},
-    "pictures":[{"file":"pictures/000.jpg","caption":"a picture"}]})");
+    "pictures":[{"title":"one.jpg","tiles":[{"file":"pictures/000.jpg","caption":"a picture"}]}]})");
   run.write("metrics.jsonl", "{\"step\":10,\"loss\":1.5,\"images_per_second\":0.8}\n{\"step\":");
   run.write("pictures/000.jpg", "foobar");
   write_run_report(run.path());
@@ -161,9 +164,9 @@ TEST(RunReport, ShowsNoZeroForATimeThatWasNotMeasured) {
 TEST(RunReport, EmbedsNoFileFromOutsideTheRun) {
   const RunFolder run, other;
   other.write("secret.jpg", "foobar");
-  run.write("result.json", R"({"pictures":[{"file":"../)" + other.path().filename().string() +
+  run.write("result.json", R"({"pictures":[{"title":"t","tiles":[{"file":"../)" + other.path().filename().string() +
                                R"(/secret.jpg"},{"file":"link.jpg"},{"file":"gone.jpg"},{"file":")" +
-                               (other.path() / "secret.jpg").string() + R"("}]})");
+                               (other.path() / "secret.jpg").string() + R"("}]}]})");
   std::filesystem::create_symlink(other.path() / "secret.jpg", run.path() / "link.jpg");
   write_run_report(run.path());
   const std::string html = run.read("report.html");

@@ -31,9 +31,12 @@ TEST(ReadRunRecord, ReadsEveryPart) {
     "student":{"parameters":950000,"set":"test","images":72,"all":{"ap":0.5,"ap50":0.86,"ap_small":-1},
                "per_class":{"B":{"ap":0.4,"ap50":0.7}}},
     "teachers":[{"name":"t","classes":["B"],"per_class":{"B":{"ap":0.41,"ap50":0.71}}}],
-    "training":{"steps":1000,"images":8000,"seconds":130.2,"images_per_second":61.4,"data_wait":1.2,"teacher_wait":8.9},
+    "training":{"steps":1000,"images":8000,"seconds":130.2,"images_per_second":61.4,"data_wait":1.2,"teacher_wait":8.9,
+                "teacher_busy":{"t":50.5},"trainer_memory":1000},
     "wire":{"views":8000,"bytes_per_view":{"z":3100.5,"a":1},"leases_reissued":2},
-    "pictures":[{"file":"pictures/0.jpg","caption":"x"}],
+    "stored_views":12,
+    "pictures":[{"title":"t","note":"n","tiles":[{"file":"pictures/0.jpg","caption":"x"}]}],
+    "picture_key":[{"name":"B","colour":"#00aaFF"},{"name":"A","colour":"red"}],
     "environment":{"cpu":"EPYC","threads":2}})");
   const RunRecord record = read_run_record(run.path());
   EXPECT_EQ(record.seed, 3);
@@ -48,7 +51,14 @@ TEST(ReadRunRecord, ReadsEveryPart) {
   EXPECT_EQ(record.training->teacher_wait, 8.9);
   EXPECT_EQ(record.wire->bytes_per_view[0], (std::pair<std::string, double>{"z", 3100.5})) << "in the file's order";
   EXPECT_EQ(record.wire->leases_reissued, 2);
-  EXPECT_EQ(record.pictures[0].file, "pictures/0.jpg");
+  EXPECT_EQ(record.pictures.groups.at(0).tiles.at(0).file, "pictures/0.jpg");
+  EXPECT_EQ(record.pictures.groups[0].note, "n");
+  ASSERT_EQ(record.pictures.key.size(), 1u) << "red is not a colour as it must be written";
+  EXPECT_EQ(record.pictures.key[0].colour, "#00aaFF");
+  EXPECT_EQ(record.stored_views, 12);
+  EXPECT_EQ(record.training->teacher_busy[0], (std::pair<std::string, double>{"t", 50.5}));
+  EXPECT_EQ(record.training->trainer_memory, 1000);
+  EXPECT_TRUE(std::isnan(record.training->worker_memory));
   EXPECT_EQ(record.environment[1], (std::pair<std::string, std::string>{"threads", "2"}));
 }
 

@@ -106,7 +106,25 @@ TEST(LineChart, EscapesNamesAndDashesFromTheNinthOn) {
   const std::string html = line_chart_html(many, {"<t>"});
   EXPECT_THAT(html, Not(HasSubstr("<0>")));
   EXPECT_THAT(html, Not(HasSubstr("<t>")));
-  EXPECT_THAT(html, HasSubstr("<li class=\"series-0 dashed\"><i></i><span>&lt;8&gt;</span>"));
+  EXPECT_THAT(html, HasSubstr("<li><i class=\"chip series-0 dashed\"></i><span>&lt;8&gt;</span>"));
+}
+
+TEST(LineChart, DrawsABandWhereBothEdgesAreKnown) {
+  Series series{"a", {0, 1, 2, 3}, {5, 5, 5, 5}, {0, 0, NAN, 0}, {10, 10, 10, NAN}};
+  const std::string html = line_chart_html({series}, {"t"});
+  EXPECT_THAT(html, HasSubstr("<path class=\"band\" d=\"M44.0 14.0L170.0 14.0L170.0 206.0L44.0 206.0Z\"/>"));
+  EXPECT_THAT(html, Not(HasSubstr("nan")));
+}
+
+TEST(LineChart, KeepsTheLookThatACallerGives) {
+  ChartOptions shared{"t"};
+  shared.legend = false;
+  const std::string html =
+      line_chart_html({{"a", {0, 1}, {0, 1}, {}, {}, 17}, {"b", {0, 1}, {0, 1}, {}, {}, kReference}}, shared);
+  EXPECT_THAT(html, HasSubstr("<g class=\"series-1 dotted\">"));
+  EXPECT_THAT(html, HasSubstr("<g class=\"series-ref\">"));
+  EXPECT_THAT(html, Not(HasSubstr("legend")));
+  EXPECT_THAT(legend_html({{"<a>", 3}}), HasSubstr("<i class=\"chip series-3\"></i><span>&lt;a&gt;</span>"));
 }
 
 }  // namespace

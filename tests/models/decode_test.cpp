@@ -41,6 +41,31 @@ TEST(Decode, MatchesTheOriginal) {
   }
 }
 
+TEST(Decode, KeepsTheValuesThatA3x3MaxPoolLeavesAsTheyAre) {
+  torch::manual_seed(4);
+  for (const auto& [height, width] : {std::pair{1, 1}, {1, 7}, {6, 1}, {9, 13}}) {
+    const at::Tensor heat = (torch::rand({2, 3, height, width}) * 6).round() / 6;  // with ties
+    const at::Tensor pooled = at::max_pool2d(heat, 3, 1, 1);
+    EXPECT_TRUE(at::equal(keep_peaks(heat), heat * (pooled == heat)));
+  }
+}
+
+TEST(Decode, EachClassHasItsOwnSizeWhereHeadsHaveAPairPerClass) {
+  at::Tensor p = at::full({2, 6, 6}, 0.01);
+  p[0][2][2] = 0.9;
+  p[1][2][2] = 0.8;  // the centres collide
+  HeadOutputs heads = heads_of(p);
+  heads.wh = at::tensor({2.f, 1.f, 4.f, 3.f}).view({1, 4, 1, 1}).expand({1, 4, 6, 6});
+  const auto found = decode(heads, {.threshold = 0.5f})[0];
+  ASSERT_EQ(found.size(), 2u);
+  EXPECT_EQ(found[0].cls, 0);
+  EXPECT_FLOAT_EQ(found[0].box.width(), 2 * kStride);
+  EXPECT_FLOAT_EQ(found[0].box.height(), 1 * kStride);
+  EXPECT_EQ(found[1].cls, 1);
+  EXPECT_FLOAT_EQ(found[1].box.width(), 4 * kStride);
+  EXPECT_FLOAT_EQ(found[1].box.height(), 3 * kStride);
+}
+
 TEST(Decode, KeepsTheLargerOfTwoNeighbouringPeaks) {
   at::Tensor p = at::full({1, 4, 6}, 0.1);
   p[0][1][2] = 0.8;

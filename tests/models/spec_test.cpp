@@ -1,9 +1,11 @@
 #include "models/spec.h"
 
 #include <gtest/gtest.h>
+#include <torch/torch.h>
 
 #include "core/error.h"
 #include "model_files.h"
+#include "models/detector.h"
 
 namespace conclave {
 namespace {
@@ -19,6 +21,18 @@ TEST(Spec, ComesBackFromItsMetadata) {
   EXPECT_EQ(back.height, 64);
   EXPECT_EQ(back.mean, spec.mean);
   EXPECT_EQ(back.std, spec.std);
+}
+
+TEST(Spec, AWidthAndHeightPerClassAreWrittenAndMakeTwoChannelsPerClass) {
+  ModelSpec spec = small_spec();
+  EXPECT_FALSE(to_metadata(spec).contains("wh"));
+  spec.architecture.wh_per_class = true;
+  auto metadata = to_metadata(spec);
+  EXPECT_TRUE(from_metadata(metadata, "file").architecture.wh_per_class);
+  const HeadOutputs heads = make_detector(spec)->forward(torch::zeros({1, 3, 64, 96}));
+  EXPECT_EQ(heads.wh.size(1), 2 * static_cast<std::int64_t>(spec.classes.size()));
+  metadata["wh"] = "both";
+  EXPECT_THROW(from_metadata(metadata, "file"), Error);
 }
 
 TEST(Spec, NamesTheEntryThatIsMissing) {

@@ -14,12 +14,26 @@ struct Asked {
   ExpectedTeacher teacher{"wbc", "0123abcd", {"WBC"}, {}};
   SparseOptions sparse;
   ViewOptions views;
-  std::string image = "the bytes of a file";
-  ViewKey view{1, 2, 3};
-  int width = 640, height = 480;
+  std::vector<std::string> images = {"the bytes of a file"};
+  TargetRequest request{{1, 2, 3}, "a.jpg", 640, 480};
+
+  void make_mosaic() {
+    views.mosaic = 1;
+    for (const char* name : {"b", "c", "d"}) further(name);
+  }
+  void mix_in(const std::string& name) {
+    views.mix = 1;
+    further(name);
+  }
+  void further(const std::string& name) {
+    images.push_back(name);
+    request.further.push_back({name + ".jpg", 320, 200});
+  }
 
   TargetKey key() const {
-    return target_key(TeacherKey(teacher, sparse), image_content(image), view, width, height, views);
+    std::vector<ImageContent> contents;
+    for (const std::string& image : images) contents.push_back(image_content(image));
+    return target_key(TeacherKey(teacher, sparse), contents, request, views);
   }
 };
 
@@ -31,9 +45,9 @@ TEST(TargetKey, ChangesWithEverythingThatDecidesTheTargets) {
       [](Asked& a) { a.teacher.engine.channels_last = true; },
       [](Asked& a) { a.sparse.floor = 0.01f; },
       [](Asked& a) { a.sparse.boxes = BoxRule::kPeaks; },
-      [](Asked& a) { a.image += "."; },
-      [](Asked& a) { a.view.seed = 4; },
-      [](Asked& a) { a.view.seed = kPlainView; },
+      [](Asked& a) { a.images[0] += "."; },
+      [](Asked& a) { a.request.key.seed = 4; },
+      [](Asked& a) { a.request.key.seed = kPlainView; },
       [](Asked& a) { a.views.width = 256; },
       [](Asked& a) { a.views.height = 256; },
       [](Asked& a) { a.views.scale_max = 2; },
@@ -41,6 +55,33 @@ TEST(TargetKey, ChangesWithEverythingThatDecidesTheTargets) {
       [](Asked& a) { a.views.brightness = 0; },
       [](Asked& a) { a.views.contrast = 0; },
       [](Asked& a) { a.views.saturation = 0; },
+      [](Asked& a) { a.views.hue = 0.1; },
+      [](Asked& a) { a.views.grey = 1; },
+      [](Asked& a) { a.views.blur = 1; },
+      [](Asked& a) { a.views.erase = 1; },
+      [](Asked& a) { a.make_mosaic(); },
+      [](Asked& a) {
+        a.make_mosaic();
+        a.images[3] += ".";
+      },
+      [](Asked& a) {
+        a.make_mosaic();
+        std::swap(a.images[1], a.images[2]);
+      },
+      [](Asked& a) {
+        a.make_mosaic();
+        a.request.further[1].width = 100;
+      },
+      [](Asked& a) {
+        a.make_mosaic();
+        a.views.mosaic_max = 3;
+      },
+      [](Asked& a) { a.mix_in("b"); },
+      [](Asked& a) { a.mix_in("c"); },
+      [](Asked& a) {
+        a.mix_in("b");
+        a.views.mix_min = 0.4;
+      },
   };
   std::set<TargetKey> keys = {Asked{}.key()};
   for (const auto& change : changes) {
@@ -53,11 +94,10 @@ TEST(TargetKey, ChangesWithEverythingThatDecidesTheTargets) {
 
 TEST(TargetKey, StaysWithWhatDoesNot) {
   const std::vector<std::function<void(Asked&)>> changes = {
-      [](Asked& a) { a.view.dataset = 0; },
-      [](Asked& a) { a.view.image = 77; },
-      [](Asked& a) { a.teacher.name = "white cells"; },
-      [](Asked& a) { a.teacher.engine.device = "cuda"; },
-      [](Asked& a) { a.views.min_visible = 0.9; },
+      [](Asked& a) { a.request.key.dataset = 0; },      [](Asked& a) { a.request.key.image = 77; },
+      [](Asked& a) { a.teacher.name = "white cells"; }, [](Asked& a) { a.teacher.engine.device = "cuda"; },
+      [](Asked& a) { a.views.min_visible = 0.9; },      [](Asked& a) { a.views.blur_max = 10; },
+      [](Asked& a) { a.views.mosaic = 1e-9; },
   };
   for (const auto& change : changes) {
     Asked asked;
@@ -68,7 +108,7 @@ TEST(TargetKey, StaysWithWhatDoesNot) {
 
 TEST(TargetKey, OfThePlainViewIsTheSameHoweverTheOthersAreDrawn) {
   Asked a, b;
-  a.view.seed = b.view.seed = kPlainView;
+  a.request.key.seed = b.request.key.seed = kPlainView;
   b.views.flip = 0;
   b.views.scale_max = 3;
   b.views.contrast = 0.7;
@@ -77,7 +117,7 @@ TEST(TargetKey, OfThePlainViewIsTheSameHoweverTheOthersAreDrawn) {
 
 TEST(TargetKey, IsTheHashThatItsSpecificationGives) {  // worked out from STORE.md with Python's hashlib
   Asked asked;
-  asked.view.seed = kPlainView;
+  asked.request.key.seed = kPlainView;
   std::string digits;
   for (const std::uint8_t byte : asked.key().bytes) {
     digits += "0123456789abcdef"[byte >> 4];

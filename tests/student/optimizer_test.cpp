@@ -4,7 +4,7 @@
 #include <torch/torch.h>
 
 #include "core/error.h"
-#include "student/ema.h"
+#include "student/weight_average.h"
 
 namespace conclave {
 namespace {
@@ -105,32 +105,57 @@ TEST(ClipGradients, ScalesAllGradientsToTheLimitAndTellsTheNormBefore) {
   EXPECT_NEAR(clip_gradients(parameters, 0).item<double>(), 2.0, 1e-4);
 }
 
-TEST(Ema, AveragesParametersAndCopiesCounters) {
+TEST(WeightAverage, AveragesParametersAndCopiesCounters) {
   Net net;
   const at::Tensor start = net.conv->bias.detach().clone();
-  Ema ema(net, 0.5);
+  WeightAverage ema(net);
   {
     const at::NoGradGuard no_grad;
     net.conv->bias.add_(1.0);
     net.norm->num_batches_tracked.fill_(9);
   }
-  ema.update(1000);
+  ema.blend(ema_share(0.5, 1000));
   const TensorMap state = ema.state();
   EXPECT_TRUE(at::allclose(state.at("conv.bias"), start + 0.5));
   EXPECT_EQ(state.at("norm.num_batches_tracked").item<int64_t>(), 9);
-  ema.update(0);  // the decay is only 0.1 at the start
+  ema.blend(ema_share(0.5, 0));  // the decay is only 0.1 at the start
   EXPECT_TRUE(at::allclose(ema.state().at("conv.bias"), start + 0.95));
 }
 
-TEST(Ema, GoesOnFromItsState) {
+TEST(WeightAverage, IsTheMeanOfWhatIsBlendedInWithFallingShares) {
   Net net;
-  Ema ema(net, 0.9);
+  WeightAverage mean(net);
+  const std::vector<double> values = {3, -1, 7, 2};
+  for (std::size_t n = 0; n < values.size(); ++n) {
+    const at::NoGradGuard no_grad;
+    net.conv->weight.fill_(values[n]);
+    mean.blend(1 / static_cast<double>(n + 1));
+    if (n == 0) {
+      EXPECT_TRUE(at::equal(mean.state().at("conv.weight"), net.conv->weight));
+    }
+  }
+  EXPECT_TRUE(at::allclose(mean.state().at("conv.weight"), at::full_like(net.conv->weight, 11.0 / 4)));
+}
+
+TEST(WeightAverage, CountsTheLastStepAndEveryFewBefore) {
+  std::vector<int> counted;
+  for (int done = 1; done <= 20; ++done) {
+    if (counts_in_mean(3, 0.5, done, 20)) counted.push_back(done);
+    EXPECT_FALSE(counts_in_mean(0, 0.5, done, 20));
+  }
+  EXPECT_EQ(counted, (std::vector<int>{11, 14, 17, 20}));
+  EXPECT_FALSE(counts_in_mean(10, 0.5, 10, 20)) << "the share itself is not after it";
+}
+
+TEST(WeightAverage, GoesOnFromItsState) {
+  Net net;
+  WeightAverage ema(net);
   {
     const at::NoGradGuard no_grad;
     net.conv->weight.mul_(2);
   }
-  ema.update(3);
-  Ema other(net, 0.9);
+  ema.blend(0.5);
+  WeightAverage other(net);
   other.load_state(ema.state(), "test");
   EXPECT_TRUE(at::equal(other.state().at("conv.weight"), ema.state().at("conv.weight")));
   EXPECT_THROW(other.load_state({}, "test"), Error);

@@ -77,7 +77,7 @@ RunOptions TinyRun::options(const std::string& name, Method method, const std::v
   return options;
 }
 
-std::string TinyRun::make_teacher(const std::string& cls, std::uint64_t seed) const {
+std::filesystem::path TinyRun::make_teacher(const std::string& cls, std::uint64_t seed) const {
   RunOptions own = options("unused");
   own.classes = {cls};
   const ModelSpec spec = spec_of(own);
@@ -91,7 +91,7 @@ std::string TinyRun::make_teacher(const std::string& cls, std::uint64_t seed) co
   }
   const std::filesystem::path path = folder.path / (cls + ".safetensors");
   save_detector(path, spec, state_of(*model));
-  return path.string();
+  return path;
 }
 
 }  // namespace conclave

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <string>
 
 #include "datasets/dataset.h"
@@ -18,7 +19,7 @@ class TinyRun {
                      const std::vector<std::string>& labelled = {"red", "blue"}) const;
 
   // Makes an untrained detector of one class whose weights lie at the returned path.
-  std::string make_teacher(const std::string& cls, std::uint64_t seed) const;
+  std::filesystem::path make_teacher(const std::string& cls, std::uint64_t seed) const;
 
   TemporaryFolder folder;
 };

@@ -64,18 +64,24 @@ struct RanksCase {
   std::string name;
   Method method = Method::kKd;
   DistillLoss loss = DistillLoss::kQfl;
-  std::vector<std::string> labelled;
+  std::vector<std::string> labelled = {};
   bool per_class = true;
+  PseudoOptions pseudo = {.threshold = 0.3};
+  bool swa = false;
+  bool balance = false;
 };
 
 RunOptions options_of(const TinyRun& tiny, const RanksCase& given, const std::string& folder) {
   RunOptions options = tiny.options(folder, given.method, given.labelled);
   options.fusion.loss = given.loss;
   options.fusion.per_class = given.per_class;
+  options.fusion.pseudo = given.pseudo;
+  options.fusion.balance.fixed_value = given.balance;
   TrainOptions& training = options.training;
   training.bf16 = false;
   training.schedule.steps = 6;
   training.ema = 0.9;
+  if (given.swa) training.swa = {.every = 2, .from = 0.3, .norm_views = 8};
   // Small plain steps: where one rounding turns a ReLU over, longer ones go another way, and Adam makes steps of a
   // gradient that is nothing but rounding (of a bias before a normalisation).
   training.optimizer.type = "sgd";
@@ -112,12 +118,20 @@ INSTANTIATE_TEST_SUITE_P(
                       RanksCase{"kd_relu", Method::kKd, DistillLoss::kRelu, {}},
                       RanksCase{"kd_bce", Method::kKd, DistillLoss::kBce, {}},
                       RanksCase{"kd_prob_peaks", Method::kKd, DistillLoss::kProbPeaks, {}},
+                      RanksCase{.name = "kd_balanced", .balance = true},
                       RanksCase{"kd_labels", Method::kKdLabels, DistillLoss::kQfl, {"red"}},
                       RanksCase{"kd_labels_relu", Method::kKdLabels, DistillLoss::kRelu, {"blue"}},
                       RanksCase{"labels", Method::kLabels, DistillLoss::kQfl, {"red", "blue"}},
                       RanksCase{"labels_joint", Method::kLabels, DistillLoss::kQfl, {"red", "blue"}, false},
                       RanksCase{"ignore", Method::kIgnore, DistillLoss::kQfl, {"red", "blue"}},
-                      RanksCase{"pseudo", Method::kPseudo, DistillLoss::kQfl, {"red"}}),
+                      RanksCase{"labels_swa", Method::kLabels, DistillLoss::kQfl, {"red", "blue"}, true, {}, true},
+                      RanksCase{"pseudo", Method::kPseudo, DistillLoss::kQfl, {"red"}},
+                      RanksCase{"pseudo_per_view",
+                                Method::kPseudo,
+                                DistillLoss::kQfl,
+                                {"red"},
+                                true,
+                                {.per_view = true, .threshold = 0.3, .soft = true}}),
     [](const auto& test) { return test.param.name; });
 
 TEST(TrainerRanks, AdamGivesTheSameLosses) {

@@ -14,6 +14,7 @@
 #include "models/weights.h"
 #include "student/checkpoint.h"
 #include "student/run_folder.h"
+#include "student/student_state.h"
 #include "student/tiny_run.h"
 #include "teachers/local_source.h"
 
@@ -124,7 +125,11 @@ TEST(Trainer, LearnsAndLeavesARun) {
 TEST(Trainer, ResumedIsBitIdenticalToUninterrupted) {
   const TinyRun tiny;
   RunOptions whole = tiny.options("whole"), parts = tiny.options("parts");
-  for (RunOptions* options : {&whole, &parts}) options->training.ema = 0.9;
+  for (RunOptions* options : {&whole, &parts}) {
+    options->training.ema = 0.9;
+    options->training.swa = {.every = 1, .from = 0.5, .norm_views = 6};  // goes on in the middle of the mean
+    options->views.mosaic = options->views.mix = options->views.blur = 0.5;
+  }
   train(whole);
   train(parts);
   expect_same_outcome(whole, parts);
@@ -203,15 +208,118 @@ TEST(Trainer, StartsFromTheBackboneAndNeckOfAnother) {
   EXPECT_FALSE(at::equal(student.at("heat.0.weight"), teacher.at("heat.0.weight")));
 }
 
+TEST(Trainer, StartsFromTheHeadsOfAnotherByTheNamesOfItsClasses) {
+  const TinyRun tiny;
+  RunOptions options = tiny.options("init");
+  options.classes = {"blue", "red"};  // red is the second channel here and the only one there
+  options.training.init = tiny.make_teacher("red", 77);
+  options.training.init_heads = true;
+  options.training.schedule = {.steps = 1, .warmup = 0, .type = "constant", .milestones = {}};
+  options.training.optimizer.lr = 0;
+  train(options);
+  const TensorMap student = state_of(*load_detector(RunFolder{options.run}.last()).model);
+  const TensorMap teacher = state_of(*load_detector(options.training.init).model);
+  for (const std::string name : {"backbone.conv1.weight", "heat.0.weight", "heat.0.bias", "wh.0.weight", "wh.2.weight",
+                                 "wh.2.bias", "offset.2.weight"}) {
+    EXPECT_TRUE(at::equal(student.at(name), teacher.at(name))) << name;
+  }
+  EXPECT_TRUE(at::equal(student.at("heat.2.weight")[1], teacher.at("heat.2.weight")[0]));
+  EXPECT_EQ(student.at("heat.2.bias")[1].item<float>(), 0.0F);
+  EXPECT_FALSE(at::equal(student.at("heat.2.weight")[0], teacher.at("heat.2.weight")[0]));
+  EXPECT_NEAR(student.at("heat.2.bias")[0].item<float>(), -2.19F, 1e-3F) << "a new class starts fresh";
+}
+
+// The student of an earlier merge brings the old classes, another teacher the new one.
+TEST(Trainer, LearnsFromATeacherOfSeveralClassesBesideOneOfANewClass) {
+  const TinyRun tiny;
+  RunOptions options = tiny.options("third", Method::kKd, {});
+  options.classes = {"red", "green", "blue"};
+  RunOptions before = tiny.options("before");
+  train(before);
+  options.training.init = RunFolder{before.run}.last().string();
+  options.training.init_heads = true;
+  std::vector<std::unique_ptr<Engine>> engines;
+  engines.push_back(std::make_unique<Engine>(std::filesystem::path(options.training.init), EngineOptions{}));
+  engines.push_back(std::make_unique<Engine>(tiny.make_teacher("green", 9), EngineOptions{}));
+  const auto source = make_local_source(std::move(engines), options.views, sparse_options(options.fusion), 2);
+  Trainer trainer(options, {{"yesterday", {0, 2}, 1.0}, {"new", {1}, 1.0}});
+  EXPECT_NE(trainer.coverage_text().find("yesterday"), std::string::npos);
+  trainer.run(*source, false);
+  const std::string metrics = read_file(RunFolder{options.run}.metrics());
+  EXPECT_NE(metrics.find("yesterday/heat"), std::string::npos);
+  EXPECT_NE(metrics.find("new/heat"), std::string::npos);
+}
+
+TEST(Trainer, ShipsTheMeanOfItsLateWeights) {
+  const TinyRun tiny;
+  // Every set of weights, by trainings that differ in nothing but where the mean begins.
+  const auto weights_of = [&](const std::string& name, const SwaOptions& swa, double ema = 0) {
+    RunOptions options = tiny.options(name);
+    options.training.swa = swa;
+    options.training.ema = ema;
+    options.training.checkpoint_every = 3;
+    train(options);
+    return load_checkpoint(RunFolder{options.run}.checkpoints())->tensors;
+  };
+  const TensorMap mean = weights_of("mean", {.every = 3, .from = 0.5, .norm_views = 0}, 0.9);  // of steps 9 and 12
+  EXPECT_EQ(mean.at("swa_counted").item<std::int64_t>(), 2);
+  RunOptions options = tiny.options("plain");
+  options.training.checkpoint_every = 3;
+  train(options);
+  const RunFolder plain{options.run};
+  const TensorMap last = load_checkpoint(plain.checkpoints())->tensors;
+  std::filesystem::remove(plain.checkpoints() / "step-00000012.safetensors");
+  const TensorMap before = load_checkpoint(plain.checkpoints())->tensors;
+  for (const auto& [name, tensor] : last) {
+    if (!name.starts_with("model/") || !tensor.is_floating_point()) continue;
+    EXPECT_TRUE(at::equal(tensor, mean.at(name))) << name << ": the mean must not touch the training";
+    const at::Tensor expected = (before.at(name) + tensor) / 2;
+    EXPECT_TRUE(at::allclose(mean.at("swa/" + name.substr(6)), expected, 1e-5, 1e-7)) << name;
+  }
+  const TensorMap shipped = state_of(*load_detector(RunFolder{(tiny.folder.path / "mean").string()}.last()).model);
+  EXPECT_TRUE(at::equal(shipped.at("heat.0.weight"), mean.at("swa/heat.0.weight")));
+  EXPECT_TRUE(at::equal(shipped.at("backbone.bn1.running_var"), mean.at("swa/backbone.bn1.running_var")));
+
+  const TensorMap retaken = weights_of("retaken", {.every = 3, .from = 0.5, .norm_views = 8});
+  const TensorMap own = state_of(*load_detector(RunFolder{(tiny.folder.path / "retaken").string()}.last()).model);
+  EXPECT_TRUE(at::equal(own.at("heat.0.weight"), retaken.at("swa/heat.0.weight")));
+  EXPECT_FALSE(at::equal(own.at("backbone.bn1.running_var"), retaken.at("swa/backbone.bn1.running_var")));
+  EXPECT_EQ(own.at("backbone.bn1.num_batches_tracked").item<std::int64_t>(),
+            retaken.at("swa/backbone.bn1.num_batches_tracked").item<std::int64_t>() + 2);
+}
+
+TEST(Trainer, BeforeTheMeanBeginsShipsItsMovingAverage) {
+  const TinyRun tiny;
+  RunOptions options = tiny.options("run");
+  options.training.ema = 0.9;
+  options.training.swa = {.every = 1, .from = 0.9, .norm_views = 8};  // steps 11 and 12 of 12
+  train(options);
+  const RunFolder folder{options.run};
+  EXPECT_EQ(load_checkpoint(folder.checkpoints())->tensors.at("swa_counted").item<std::int64_t>(), 2);
+  std::filesystem::remove(folder.checkpoints() / "step-00000012.safetensors");
+  const TensorMap at_eight = load_checkpoint(folder.checkpoints())->tensors;
+  EXPECT_FALSE(at_eight.contains("swa_counted"));
+  EXPECT_TRUE(at_eight.contains("ema/heat.0.weight"));
+  ProcessGroup alone;
+  StudentState student(options, at::kCPU, alone);
+  student.load(at_eight, "test");
+  EXPECT_FALSE(student.ships_mean());
+  EXPECT_TRUE(at::equal(student.shipped().at("heat.0.weight"), at_eight.at("ema/heat.0.weight")));
+}
+
 TEST(Trainer, MakesPseudoLabelsOnceAndTrainsOnThem) {
   const TinyRun tiny;
   RunOptions options = tiny.options("pseudo", Method::kPseudo, {"red"});
+  options.fusion.pseudo.threshold = 0.3;
   Trainer(options, two_teachers()).run(*local_source(tiny, options), false);
   const RunFolder folder{options.run};
-  const auto json = nlohmann::json::parse(read_file(folder.pseudo()));
+  std::ifstream journal(folder.pseudo());
+  std::string line;
+  std::getline(journal, line);
+  std::getline(journal, line);
   std::size_t boxes = 0;
-  for (const auto& view : json["views"]) {
-    for (const auto& row : view) {
+  while (std::getline(journal, line)) {
+    for (const auto& row : nlohmann::json::parse(line)) {
       EXPECT_EQ(row[0], 1) << "red is labelled: no pseudo label";
       EXPECT_GE(row[1], 0.3);
       ++boxes;
@@ -224,6 +332,39 @@ TEST(Trainer, MakesPseudoLabelsOnceAndTrainsOnThem) {
   Interfering silent(local_source(tiny, options), 0, Stall());
   Trainer(options, two_teachers()).run(silent, true);
   EXPECT_EQ(losses_of(options), losses);
+}
+
+TEST(Trainer, MakesPseudoLabelsOfEveryView) {
+  const TinyRun tiny;
+  RunOptions options = tiny.options("per-view", Method::kPseudo, {"red"});
+  options.fusion.pseudo.threshold = 0.3;
+  options.fusion.pseudo.per_view = true;
+  RunOptions soft = options, resumed = options, once = options;
+  soft.run += "-soft";
+  soft.fusion.pseudo.soft = true;
+  resumed.run += "-resumed";
+  once.run += "-once";
+  once.fusion.pseudo.per_view = false;
+  const RunResult result = Trainer(options, two_teachers()).run(*local_source(tiny, options), false);
+  EXPECT_EQ(result.source.views, 12u * 4);
+  Trainer(once, two_teachers()).run(*local_source(tiny, once), false);
+  EXPECT_NE(losses_of(options), losses_of(once));
+  Trainer(soft, two_teachers()).run(*local_source(tiny, soft), false);
+  EXPECT_NE(losses_of(options), losses_of(soft));
+  std::string what;
+  EXPECT_EQ(exit_of(
+                [&] {
+                  Interfering source(local_source(tiny, resumed), 30, Stall());
+                  Trainer(resumed, two_teachers()).run(source, false);
+                },
+                &what),
+            Exit::kStalled)
+      << what;
+  Trainer(resumed, two_teachers()).run(*local_source(tiny, resumed), true);
+  expect_same_outcome(options, resumed);
+  soft.run = options.run;
+  EXPECT_EQ(exit_of([&] { Trainer(soft, two_teachers()).run(*local_source(tiny, soft), true); }, &what), Exit::kUsage);
+  EXPECT_NE(what.find("fusion.pseudo"), std::string::npos) << what;
 }
 
 TEST(TrainerDeathTest, WritesACheckpointWhenASignalComes) {

@@ -29,6 +29,7 @@ Lease lease() {
     frame.views.push_back({{0, i, i * 99ull}, "images/" + std::to_string(i) + ".jpg", 640, 480});
   frame.views[1].image = std::make_shared<const std::string>("encoded \0 bytes");
   frame.views[2].image = std::make_shared<const std::string>();
+  frame.views[2].further = {{"images/7.jpg", 320, 200}, {"images/8.jpg", 64, 48, frame.views[1].image}};
   return frame;
 }
 
@@ -38,6 +39,13 @@ Welcome welcome() {
   frame.max_lease = 12345;
   frame.views.width = 256;
   frame.views.flip = 0.25;
+  frame.views.mosaic = 0.5;
+  frame.views.mosaic_min = 0.25;
+  frame.views.mix = 0.125;
+  frame.views.blur = 0.75;
+  frame.views.erase = 0.1;
+  frame.views.grey = 0.2;
+  frame.views.hue = 0.05;
   frame.sparse = {0.5f, BoxRule::kPeaks};
   frame.heartbeat_seconds = 0.5;
   return frame;

@@ -389,18 +389,27 @@ TEST_F(LeaseTableTest, LeasesWithImagesWaitUntilTheseAreRead) {
   LeaseTable table(with_images, {{"car", "hash-car", {"car"}, {}}});
   ASSERT_EQ(table.hello("c", hello_of("car", 1), kSession, now_), std::nullopt);
   table.credit("c", {kSession, 8, 1u << 20});
-  for (std::uint32_t i = 0; i < 3; ++i) table.ask({{0, i, 1}, std::to_string(i) + ".jpg", 10, 10});
+  for (std::uint32_t i = 0; i < 3; ++i) {
+    TargetRequest request{{0, i, 1}, std::to_string(i) + ".jpg", 10, 10};
+    if (i == 1) request.further = {{"7.jpg", 10, 10}, {"8.jpg", 10, 10}};
+    table.ask(request);
+  }
   EXPECT_TRUE(table.grant(now_).empty());
   const auto unread = table.unread();
   ASSERT_TRUE(unread.has_value());
   EXPECT_FALSE(table.unread().has_value());
-  EXPECT_EQ(unread->paths, (std::vector<std::string>{"0.jpg", "1.jpg", "2.jpg"}));
+  EXPECT_EQ(unread->paths, (std::vector<std::string>{"0.jpg", "1.jpg", "7.jpg", "8.jpg", "2.jpg"}));
   std::vector<std::shared_ptr<const std::string>> files;
-  for (const char* bytes : {"zero", "one", "two"}) files.push_back(std::make_shared<const std::string>(bytes));
+  for (const char* bytes : {"zero", "one", "seven", "eight", "two"})
+    files.push_back(std::make_shared<const std::string>(bytes));
   table.images(unread->batch, files);
   const auto grants = table.grant(now_);
   ASSERT_EQ(grants.size(), 1u);
-  EXPECT_EQ(*grants[0].lease.views[1].image, "one");
+  const std::vector<TargetRequest>& views = grants[0].lease.views;
+  EXPECT_EQ(*views[1].image, "one");
+  EXPECT_EQ(*views[1].further[0].image, "seven");
+  EXPECT_EQ(*views[1].further[1].image, "eight");
+  EXPECT_EQ(*views[2].image, "two");
 }
 
 TEST_F(LeaseTableTest, ImagesThatDoNotFitIntoALeaseAreNamed) {

@@ -32,7 +32,7 @@ class SecuredSource : public SmallWorld {
     options.keys.secret = (folder_ / "trainer.key").string();
     options.keys.allow = {(folder_ / "workers").string()};
     const Engine engine(weights("rbc"), {});
-    source_ = RemoteSource::open(options, {{"rbc", engine.hash(), engine.spec().classes, {}}}, views_, sparse_);
+    source_ = RemoteSource::open(options, {{"rbc", engine.hash(), engine.classes(), {}}}, views_, sparse_);
   }
   WorkerOptions worker(const std::string& key, const std::string& trainer) const {
     WorkerOptions options;

@@ -11,6 +11,7 @@
 
 #include "core/random.h"
 #include "datasets/image_io.h"
+#include "datasets/view_recipe.h"
 #include "models/weights.h"
 #include "teachers/engine.h"
 #include "teachers/target_source.h"
@@ -54,10 +55,14 @@ class SmallWorld : public ::testing::Test {
   std::string image_path(int i) const { return (folder_ / (std::to_string(i) + ".jpg")).string(); }
   TargetRequest request(int i) const {
     const int image = i % kImages;
-    return {{0, static_cast<std::uint32_t>(image), static_cast<std::uint64_t>(i) + 1},
-            image_path(image),
-            80,
-            60 + 4 * image};
+    TargetRequest request{{0, static_cast<std::uint32_t>(image), static_cast<std::uint64_t>(i) + 1},
+                          image_path(image),
+                          80,
+                          60 + 4 * image};
+    for (const std::uint32_t other : further_images(request.key, kImages, views_)) {
+      request.further.push_back({image_path(static_cast<int>(other)), 80, 60 + 4 * static_cast<int>(other)});
+    }
+    return request;
   }
 
   static constexpr int kImages = 5;

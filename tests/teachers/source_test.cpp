@@ -60,7 +60,7 @@ class Sources : public SmallWorld {
     std::vector<ExpectedTeacher> teachers;
     for (const char* name : {"rbc", "wbc"}) {
       const Engine engine(weights(name), {});
-      teachers.push_back({name, engine.hash(), engine.spec().classes, {}});
+      teachers.push_back({name, engine.hash(), engine.classes(), {}});
     }
     return teachers;
   }
@@ -125,7 +125,7 @@ class FakePeer {
     throw Error("no such frame within 10 s", "test");
   }
   static Hello hello_of(const Engine& engine, const std::string& name) {
-    return {99, "fake", {{name, engine.hash(), engine.spec().classes, engine.options()}}};
+    return {99, "fake", {{name, engine.hash(), engine.classes(), engine.options()}}};
   }
 
  private:
@@ -183,6 +183,17 @@ TEST_F(Sources, ARemoteSourceSaysWhatALocalOneSaysOverEveryTransport) {
     EXPECT_EQ(rbc.report().leases, 7u);
     EXPECT_EQ(rbc.report().bytes, stats.bytes_per_teacher[0]);
   }
+}
+
+TEST_F(Sources, AgreeOnViewsOfSeveralImagesAndEveryAugmentation) {
+  const Targets basic = local(12);
+  views_.hue = 0.1;
+  views_.grey = views_.blur = views_.erase = views_.mosaic = views_.mix = 0.5;
+  const Targets truth = local(12);
+  EXPECT_FALSE(truth == basic);
+  auto source = RemoteSource::open(options("tcp://127.0.0.1:*"), expected(), views_, sparse_);
+  WorkerThread rbc(worker(source->address(), "rbc")), wbc(worker(source->address(), "wbc"));
+  EXPECT_TRUE(drain(*source, 12) == truth);
 }
 
 TEST_F(Sources, ManyWorkersOfWhichOneVanishesSayTheSame) {
@@ -391,6 +402,7 @@ TEST_F(Sources, ARankThatIsKilledAndComesBackIsFoundAgainWhileTheOtherGoesOn) {
 }
 
 TEST_F(Sources, WithImagesInsideLeasesAWorkerNeedsNoFilesAndSaysTheSame) {
+  views_.mosaic = views_.mix = 0.5;  // some views are of several images
   const Targets truth = local(10);
   RemoteOptions inlined = options("tcp://127.0.0.1:*");
   inlined.inline_images = true;
@@ -405,6 +417,7 @@ TEST_F(Sources, WithImagesInsideLeasesAWorkerNeedsNoFilesAndSaysTheSame) {
   for (int i = 0; i < 10; ++i) {
     TargetRequest relative = request(i);
     relative.path = std::filesystem::path(relative.path).filename().string();
+    for (ImageFile& file : relative.further) file.path = std::filesystem::path(file.path).filename().string();
     source->ask(relative);
   }
   source->flush();

@@ -1,0 +1,157 @@
+#include "cli/task_runner.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <map>
+#include <thread>
+
+#include "core/error.h"
+#include "core/file.h"
+#include "core/log.h"
+#include "core/stop.h"
+#include "student/run_folder.h"
+
+namespace conclave {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr auto kPoll = std::chrono::milliseconds(50);
+
+bool ended(TaskState state) {
+  return state == TaskState::kDone || state == TaskState::kFailed || state == TaskState::kSkipped;
+}
+
+// What an earlier comparison started may still be leaving.
+bool somebody_trains_in(const fs::path& folder) {
+  if (folder.empty() || !fs::exists(folder / ".lock")) return false;
+  try {
+    const RunLock lock(RunFolder{folder});
+    return false;
+  } catch (const Error&) {
+    return true;
+  }
+}
+
+class Runner {
+ public:
+  Runner(std::vector<Task>& tasks, int slots, const TaskEvents& events)
+      : tasks_(tasks), slots_(static_cast<std::size_t>(slots)), events_(events), told_(tasks.size(), false) {}
+
+  // Whatever happens, no child is left to itself.
+  ~Runner() { stop(); }
+
+  void run() {
+    for (;;) {
+      if (stop_requested()) {
+        stop();
+        throw Error("stopped", {}, "start it again: it goes on where it was", Exit::kInterrupted);
+      }
+      skip_what_cannot_run();
+      start_what_can();
+      const bool waiting =
+          std::any_of(tasks_.begin(), tasks_.end(), [](const Task& task) { return task.state == TaskState::kWaiting; });
+      if (running_.empty() && !waiting) return;
+      std::this_thread::sleep_for(kPoll);
+      reap();
+      if (events_.idle) events_.idle(now());
+    }
+  }
+
+ private:
+  double now() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count(); }
+
+  void skip_what_cannot_run() {
+    for (std::size_t t = 0; t < tasks_.size(); ++t) {
+      Task& task = tasks_[t];
+      if (task.state != TaskState::kWaiting) continue;
+      for (const std::size_t before : task.after) {
+        const TaskState state = tasks_[before].state;
+        if (state != TaskState::kFailed && state != TaskState::kSkipped) continue;
+        task.state = TaskState::kSkipped;
+        task.failure = "it needs " + tasks_[before].name;
+        if (events_.ended) events_.ended(t);
+        break;
+      }
+    }
+  }
+
+  bool ready(const Task& task) const {
+    return task.state == TaskState::kWaiting &&
+           std::all_of(task.after.begin(), task.after.end(),
+                       [&](std::size_t t) { return tasks_[t].state == TaskState::kDone; }) &&
+           std::all_of(task.after_any.begin(), task.after_any.end(),
+                       [&](std::size_t t) { return ended(tasks_[t].state); });
+  }
+
+  void start_what_can() {
+    for (std::size_t t = 0; t < tasks_.size() && running_.size() < slots_; ++t) {
+      Task& task = tasks_[t];
+      if (!ready(task)) continue;
+      if (somebody_trains_in(task.folder)) {
+        if (!told_[t]) log::info("{}: waits for a process that still trains in {}", task.name, task.folder.string());
+        told_[t] = true;
+        continue;
+      }
+      fs::create_directories(task.process.log.parent_path());
+      running_[start(task.process)] = t;
+      task.state = TaskState::kRunning;
+      task.started = now();
+      if (events_.started) events_.started(t);
+    }
+  }
+
+  void reap() {
+    for (auto it = running_.begin(); it != running_.end();) {
+      int status = 0;
+      if (waitpid(it->first, &status, WNOHANG) != it->first) {
+        ++it;
+        continue;
+      }
+      const std::size_t t = it->second;
+      it = running_.erase(it);
+      finish(tasks_[t], status);
+      if (events_.ended && !stop_requested()) events_.ended(t);
+    }
+  }
+
+  void finish(Task& task, int status) {
+    task.seconds = now() - task.started;
+    const bool well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    if (well && task.folder.empty()) write_file_atomically(task.marker, task.name + "\n");
+    task.state = well && fs::exists(task.marker) ? TaskState::kDone : TaskState::kFailed;
+    if (task.state == TaskState::kDone) return;
+    const std::string how = WIFSIGNALED(status) ? "was killed by signal " + std::to_string(WTERMSIG(status))
+                            : well              ? "left no " + task.marker.string()
+                                                : "ended with code " + std::to_string(WEXITSTATUS(status));
+    task.failure = how + "; the end of " + task.process.log.string() + ":" + last_lines(task.process.log);
+  }
+
+  void stop() {
+    for (const auto& [pid, t] : running_) kill(pid, SIGTERM);
+    for (const auto& [pid, t] : running_) {
+      int status = 0;
+      while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+      }
+    }
+    running_.clear();
+  }
+
+  std::vector<Task>& tasks_;
+  std::size_t slots_;
+  const TaskEvents& events_;
+  std::vector<bool> told_;
+  std::map<pid_t, std::size_t> running_;
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace
+
+void run_tasks(std::vector<Task>& tasks, int slots, const TaskEvents& events) {
+  Runner(tasks, slots, events).run();
+}
+
+}  // namespace conclave

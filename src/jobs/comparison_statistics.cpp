@@ -1,0 +1,202 @@
+#include "jobs/comparison_statistics.h"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include "jobs/comparison_verdict.h"
+
+namespace conclave {
+namespace {
+
+using Score = double ApNumbers::*;
+constexpr std::size_t kNoMethod = static_cast<std::size_t>(-1);
+
+std::size_t method_of(const Comparison& comparison, const std::string& name) {
+  for (std::size_t m = 0; m < comparison.methods.size(); ++m) {
+    if (comparison.methods[m].name == name) return m;
+  }
+  return kNoMethod;
+}
+
+const ApNumbers* of_class(const std::map<std::string, ApNumbers>& per_class, const std::string& cls) {
+  const auto found = per_class.find(cls);
+  return found == per_class.end() ? nullptr : &found->second;
+}
+
+std::optional<double> known(const ApNumbers* numbers, Score score) {
+  if (numbers == nullptr || !(numbers->*score >= 0)) return std::nullopt;
+  return numbers->*score;
+}
+
+// The student's score on a class; on all of them for an empty name.
+std::optional<double> score_of(const ComparedRun& run, const std::string& cls, Score score) {
+  if (run.state != RunState::kDone || !run.record.student) return std::nullopt;
+  const StudentResult& student = *run.record.student;
+  if (cls.empty()) return student.all ? known(&*student.all, score) : std::nullopt;
+  return known(of_class(student.per_class, cls), score);
+}
+
+// The best teacher's of the class among this run's own, or, where it asks none, among those of the other methods with
+// the same seed.
+std::optional<double> teacher_score(const Comparison& comparison, std::size_t method, std::size_t seed,
+                                    const std::string& cls, Score score) {
+  const auto best_in = [&](const ComparedRun& run) {
+    std::optional<double> best;
+    for (const TeacherResult& teacher : run.record.teachers) {
+      const std::optional<double> own = known(of_class(teacher.per_class, cls), score);
+      if (own && (!best || *own > *best)) best = own;
+    }
+    return best;
+  };
+  std::optional<double> best = best_in(run_of(comparison, method, seed));
+  for (std::size_t other = 0; !best && other < comparison.methods.size(); ++other) {
+    best = best_in(run_of(comparison, other, seed));
+  }
+  return best;
+}
+
+Interval difference(const Comparison& comparison, std::size_t method, std::size_t baseline, const std::string& cls,
+                    Score score) {
+  std::vector<double> differences;
+  for (std::size_t s = 0; s < comparison.seeds.size(); ++s) {
+    const auto own = score_of(run_of(comparison, method, s), cls, score);
+    const auto other = score_of(run_of(comparison, baseline, s), cls, score);
+    if (own && other) differences.push_back(*own - *other);
+  }
+  return mean_interval(differences);
+}
+
+Interval over_seeds(const Comparison& comparison, std::size_t method, const std::string& cls, Score score) {
+  std::vector<double> values;
+  for (std::size_t s = 0; s < comparison.seeds.size(); ++s) {
+    if (const auto value = score_of(run_of(comparison, method, s), cls, score)) values.push_back(*value);
+  }
+  return mean_interval(values);
+}
+
+Interval retention_over_seeds(const Comparison& comparison, std::size_t method, const std::string& cls, Score score) {
+  std::vector<double> ratios;
+  for (std::size_t s = 0; s < comparison.seeds.size(); ++s) {
+    const auto own = score_of(run_of(comparison, method, s), cls, score);
+    const auto teacher = teacher_score(comparison, method, s, cls, score);
+    if (own && teacher && *teacher > 0) ratios.push_back(*own / *teacher);
+  }
+  return mean_interval(ratios);
+}
+
+Interval best_teacher(const Comparison& comparison, const std::string& cls, Score score) {
+  std::vector<double> values;
+  for (std::size_t s = 0; s < comparison.seeds.size(); ++s) {
+    if (const auto value = teacher_score(comparison, 0, s, cls, score)) values.push_back(*value);
+  }
+  return mean_interval(values);
+}
+
+ScoreSummary scores(const Comparison& comparison, std::size_t method, std::size_t baseline, const std::string& cls) {
+  ScoreSummary summary;
+  summary.ap = over_seeds(comparison, method, cls, &ApNumbers::ap);
+  summary.ap50 = over_seeds(comparison, method, cls, &ApNumbers::ap50);
+  if (baseline != kNoMethod && baseline != method) {
+    summary.ap_difference = difference(comparison, method, baseline, cls, &ApNumbers::ap);
+    summary.ap50_difference = difference(comparison, method, baseline, cls, &ApNumbers::ap50);
+  }
+  if (!cls.empty()) {
+    summary.ap_retention = retention_over_seeds(comparison, method, cls, &ApNumbers::ap);
+    summary.ap50_retention = retention_over_seeds(comparison, method, cls, &ApNumbers::ap50);
+  }
+  return summary;
+}
+
+Interval gap_closed(const Comparison& comparison, std::size_t method) {
+  const std::size_t lower = method_of(comparison, comparison.lower), upper = method_of(comparison, comparison.upper);
+  if (lower == kNoMethod || upper == kNoMethod || method == lower || method == upper) return {};
+  std::vector<double> gained, gap;
+  for (std::size_t s = 0; s < comparison.seeds.size(); ++s) {
+    const auto own = score_of(run_of(comparison, method, s), {}, &ApNumbers::ap);
+    const auto low = score_of(run_of(comparison, lower, s), {}, &ApNumbers::ap);
+    const auto high = score_of(run_of(comparison, upper, s), {}, &ApNumbers::ap);
+    if (!own || !low || !high) continue;
+    gained.push_back(*own - *low);
+    gap.push_back(*high - *low);
+  }
+  return ratio_interval(gained, gap);
+}
+
+// Sums what runs tell, and counts only those that do.
+class Mean {
+ public:
+  void add(double value) {
+    if (std::isnan(value)) return;
+    sum_ += value;
+    ++count_;
+  }
+  double value() const { return count_ == 0 ? Interval::kNone : sum_ / count_; }
+
+ private:
+  double sum_ = 0;
+  int count_ = 0;
+};
+
+MethodCost cost_of_method(const Comparison& comparison, std::size_t method) {
+  Mean seconds, rate, wait, busy, bytes, asked, stored, trainer, worker;
+  for (std::size_t s = 0; s < comparison.seeds.size(); ++s) {
+    const ComparedRun& run = run_of(comparison, method, s);
+    if (run.state != RunState::kDone) continue;
+    if (run.record.training) {
+      seconds.add(run.record.training->seconds);
+      rate.add(run.record.training->images_per_second);
+      wait.add(run.record.training->teacher_wait);
+      trainer.add(run.record.training->trainer_memory);
+      worker.add(run.record.training->worker_memory);
+      double sum = run.record.training->teacher_busy.empty() ? Interval::kNone : 0;
+      for (const auto& [teacher, each] : run.record.training->teacher_busy) sum += each;
+      busy.add(sum);
+    }
+    if (run.record.wire) {
+      double sum = 0;
+      for (const auto& [teacher, each] : run.record.wire->bytes_per_view) sum += each;
+      bytes.add(sum);
+      asked.add(static_cast<double>(run.record.wire->views));
+    }
+    if (run.record.wire || run.record.stored_views > 0) stored.add(static_cast<double>(run.record.stored_views));
+  }
+  MethodCost cost;
+  cost.teacher_busy = busy.value();
+  cost.views_stored = stored.value();
+  cost.trainer_memory = trainer.value();
+  cost.worker_memory = worker.value();
+  cost.seconds = seconds.value();
+  cost.images_per_second = rate.value();
+  cost.teacher_wait = wait.value();
+  cost.wire_bytes_per_view = bytes.value();
+  cost.views_asked = asked.value();
+  return cost;
+}
+
+}  // namespace
+
+void summarise(Comparison& comparison) {
+  const std::size_t baseline = method_of(comparison, comparison.baseline);
+  comparison.summaries.clear();
+  for (std::size_t m = 0; m < comparison.methods.size(); ++m) {
+    MethodSummary summary;
+    summary.all = scores(comparison, m, baseline, {});
+    for (const std::string& cls : comparison.classes) {
+      summary.per_class.push_back(scores(comparison, m, baseline, cls));
+    }
+    summary.gap_closed = gap_closed(comparison, m);
+    summary.cost = cost_of_method(comparison, m);
+    comparison.summaries.push_back(std::move(summary));
+  }
+  comparison.teachers.clear();
+  for (const std::string& cls : comparison.classes) {
+    ScoreSummary teacher;
+    teacher.ap = best_teacher(comparison, cls, &ApNumbers::ap);
+    teacher.ap50 = best_teacher(comparison, cls, &ApNumbers::ap50);
+    comparison.teachers.push_back(teacher);
+  }
+  judge(comparison);
+}
+
+}  // namespace conclave

@@ -1,0 +1,221 @@
+#include "cli/compare_plan.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "core/temporary_folder.h"
+
+namespace conclave {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+constexpr const char* kRun =
+    "run: out\nclasses: [x]\ntraining: {batch: 4, steps: 10, warmup: 0}\n"
+    "data:\n  train: [{name: s, images: i, annotations: \"${WHERE:-none}/s.json\"}]\n"
+    "  test: {name: t, images: i, annotations: t.json}\n"
+    "fusion: {method: labels}\n";
+constexpr const char* kCompare =
+    "base: run.yaml\nrun: folder\nseeds: [3, 5]\nbaseline: a\nenvironment: {WHERE: \"{run}/seed{seed}\"}\n"
+    "prepare:\n"
+    "  - {name: split, each_seed: true, command: [data, split, x.json, --seed, \"{seed}\"]}\n"
+    "  - {name: teacher, each_seed: true, train: run.yaml, set: {run: \"{run}/seed{seed}/t\"}}\n"
+    "  - {name: all, command: [data, check, --images, \"{run}\"]}\n"
+    "methods:\n"
+    "  a:\n"
+    "  b: {set: {training.lr: 1e-3}}\n"
+    "  kd: {set: {fusion.method: kd, teachers: [{name: t, weights: "
+    "\"{run}/seed{seed}/t/weights/best.safetensors\"}]}}\n"
+    "  kd2: {set: {fusion: {method: kd, loss: bce}, teachers: [{name: t, weights: "
+    "\"{run}/seed{seed}/t/w.safetensors\"}]}}\n";
+
+class ComparePlanTest : public testing::Test {
+ protected:
+  ComparePlanTest() { folder_.write("run.yaml", kRun); }
+
+  ComparePlan plan(const std::string& text, const std::vector<std::string>& overrides = {}) {
+    return plan_comparison(read_compare_options(folder_.write("c.yaml", text), overrides));
+  }
+
+  std::string error(const std::string& text, const std::vector<std::string>& overrides = {}) {
+    try {
+      plan(text, overrides);
+    } catch (const Error& wrong) {
+      EXPECT_EQ(wrong.exit(), Exit::kUsage);
+      return wrong.what();
+    }
+    ADD_FAILURE() << "no error";
+    return {};
+  }
+
+  static const PlannedTask& task(const ComparePlan& plan, const std::string& name) {
+    for (const PlannedTask& each : plan.tasks) {
+      if (each.name == name) return each;
+    }
+    throw Error("no task " + name);
+  }
+
+  static std::vector<std::string> names(const ComparePlan& plan, const std::vector<std::size_t>& tasks) {
+    std::vector<std::string> names;
+    for (const std::size_t t : tasks) names.push_back(plan.tasks[t].name);
+    return names;
+  }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(ComparePlanTest, RunsAreMethodsTimesSeedsAndStartSeedBySeed) {
+  const ComparePlan made = plan(kCompare);
+  EXPECT_THAT(names(made, made.runs), ElementsAre("a, seed 3", "a, seed 5", "b, seed 3", "b, seed 5", "kd, seed 3",
+                                                  "kd, seed 5", "kd2, seed 3", "kd2, seed 5"));
+  std::vector<std::string> order;
+  for (const PlannedTask& each : made.tasks) order.push_back(each.name);
+  EXPECT_THAT(order, ElementsAre("all", "split, seed 3", "teacher, seed 3", "a, seed 3", "b, seed 3", "kd, seed 3",
+                                 "kd2, seed 3", "split, seed 5", "teacher, seed 5", "a, seed 5", "b, seed 5",
+                                 "kd, seed 5", "kd2, seed 5"));
+  EXPECT_THAT(names(made, task(made, "kd, seed 5").after), ElementsAre("split, seed 5", "teacher, seed 5", "all"));
+  EXPECT_THAT(names(made, task(made, "teacher, seed 5").after), ElementsAre("split, seed 5"));
+  EXPECT_EQ(made.budget, "40 images for every method (10 steps of 4)");
+  EXPECT_EQ(made.upper, "a") << "supervised by labels";
+  EXPECT_EQ(made.lower, "");
+}
+
+TEST_F(ComparePlanTest, FolderAndSeedAreFilledInEverywhere) {
+  const ComparePlan made = plan(kCompare);
+  EXPECT_THAT(task(made, "split, seed 5").words, ElementsAre("data", "split", "x.json", "--seed", "5"));
+  const PlannedTask& run = task(made, "kd, seed 5");
+  EXPECT_THAT(run.environment, ElementsAre(std::pair<std::string, std::string>("WHERE", "folder/seed5")));
+  EXPECT_EQ(run.words[0], "distill");
+  EXPECT_THAT(run.words, Contains("seed=5"));
+  EXPECT_THAT(run.words, Contains("run=folder/runs/kd/seed5"));
+  EXPECT_THAT(run.words, Contains("--resume"));
+  EXPECT_EQ(run.folder, "folder/runs/kd/seed5");
+  EXPECT_EQ(run.options->train[0].annotations, "folder/seed5/s.json");
+  EXPECT_EQ(run.options->teachers[0].weights, "folder/seed5/t/weights/best.safetensors");
+  EXPECT_EQ(task(made, "a, seed 3").words[0], "train");
+  EXPECT_EQ(std::getenv("WHERE"), nullptr) << "the variables are those of the runs";
+}
+
+TEST_F(ComparePlanTest, ABudgetOfImagesFollowsEachMethodsBatch) {
+  const ComparePlan made = plan(kCompare, {"budget.images=80", "methods.b.set.training.batch=8"});
+  EXPECT_THAT(task(made, "a, seed 3").words, Contains("training.steps=20"));
+  EXPECT_EQ(task(made, "b, seed 3").options->training.schedule.steps, 10);
+  EXPECT_THAT(error(kCompare, {"budget.images=84", "methods.b.set.training.batch=8"}),
+              HasSubstr("methods.b: budget.images, 84, is not a multiple of its batch, 8"));
+  EXPECT_THAT(error(kCompare, {"budget.images=80", "methods.b.set.training.steps=8"}),
+              HasSubstr("sets training.steps"));
+  EXPECT_THAT(error(kCompare, {"methods.b.set.training.steps=8"}), HasSubstr("runs of different budgets"));
+  EXPECT_NO_THROW(plan(kCompare, {"methods.b.set.training.steps=8", "budget=own"}));
+}
+
+TEST_F(ComparePlanTest, ABudgetOfTimeIsProbedFirst) {
+  CompareOptions options = read_compare_options(folder_.write("c.yaml", kCompare), {"budget.seconds=10"});
+  const ComparePlan probing = plan_comparison(options);
+  EXPECT_TRUE(probing.runs.empty());
+  EXPECT_THAT(names(probing, probing.probes), ElementsAre("a, probe", "b, probe", "kd, probe", "kd2, probe"));
+  const ComparePlan made = plan_comparison(options, {{"a", 7}, {"b", 9}, {"kd", 5}, {"kd2", 6}});
+  EXPECT_EQ(made.runs.size(), 8u);
+  EXPECT_EQ(task(made, "kd, seed 5").options->training.schedule.steps, 5);
+  EXPECT_EQ(task(made, "b, seed 3").options->training.schedule.steps, 9);
+}
+
+TEST_F(ComparePlanTest, RunsThatShareTargetsGoOneAfterAnother) {
+  const ComparePlan made = plan(kCompare, {"views.shared=true"});
+  EXPECT_THAT(names(made, task(made, "kd2, seed 3").after_any), ElementsAre("kd, seed 3"));
+  EXPECT_TRUE(task(made, "kd, seed 5").after_any.empty());
+  EXPECT_THAT(task(made, "kd2, seed 3").words, Contains("service.store.folder=folder/targets/seed3"));
+  EXPECT_THAT(task(made, "a, seed 3").words, testing::Not(Contains(HasSubstr("service.store"))));
+}
+
+TEST_F(ComparePlanTest, FactsTellMethodsApartButNotSeedsAndFolders) {
+  const ComparePlan one = plan(kCompare), moved = plan(kCompare, {"run=elsewhere", "seeds=[8]"});
+  EXPECT_EQ(one.facts, moved.facts);
+  const ComparePlan other = plan(kCompare, {"methods.b.set.training.lr=2e-3"});
+  EXPECT_NE(one.facts, other.facts);
+  EXPECT_EQ(other.facts.at("methods.b: training.lr"), "0.002");
+}
+
+TEST_F(ComparePlanTest, TheBaseNeedsNoRunFolderOfItsOwn) {
+  const std::string run = kRun;
+  folder_.write("run.yaml", run.substr(run.find('\n') + 1));
+  const ComparePlan made =
+      plan("base: run.yaml\nbaseline: a\nbudget: {images: 40}\nmethods: {a: {}, b: {set: {training.lr: 1e-3}}}\n");
+  EXPECT_EQ(made.runs.size(), 6u);
+  EXPECT_EQ(made.facts.at("methods.b: training.lr"), "0.001");
+}
+
+TEST_F(ComparePlanTest, WhatIsWrongWithAMethodIsToldByItsPlace) {
+  const std::string text = error(
+      "base: run.yaml\nbaseline: a\nmethods:\n  a: {set: {training.lrr: 1}}\n  b: {set: {training.batch: x}}\n  c: "
+      "{config: gone.yaml}\n");
+  EXPECT_THAT(text, HasSubstr("c.yaml:4:3: methods.a: "));
+  EXPECT_THAT(text, HasSubstr("c.yaml:4:13: unknown key 'training.lrr'"));
+  EXPECT_THAT(text, HasSubstr("c.yaml:5:13: training.batch must be a whole number"));
+  EXPECT_THAT(text, HasSubstr("gone.yaml"));
+  EXPECT_THAT(error(kCompare, {"methods.b.set.classes=[y]"}), HasSubstr("methods.b has the classes y, but a has x"));
+  EXPECT_THAT(error(kCompare, {"methods.b.set.data.test.limit=3"}), HasSubstr("another data.test"));
+  EXPECT_THAT(error(kCompare, {"methods.kd.set.teachers.0.weights=gone.safetensors"}),
+              HasSubstr("kd, seed 3: teacher t: gone.safetensors is not there"));
+}
+
+TEST_F(ComparePlanTest, StepsMustNotShareAFolder) {
+  const std::string once = "base: run.yaml\nbaseline: a\nseeds: [0, 1]\nmethods: {a: {}, b: {}}\nprepare:\n";
+  EXPECT_THAT(error(once + "  - {name: t, train: run.yaml, each_seed: true}\n"),
+              HasSubstr("writes into the folder of"));
+  EXPECT_THAT(error(once + "  - {name: t, train: run.yaml, set: {run: \"{seed}\"}}\n"),
+              HasSubstr("runs once, but its folder depends on the seed"));
+  EXPECT_THAT(error(once + "  - {name: t, command: [data, \"{seed}\"]}\n"), HasSubstr("uses {seed}, but runs once"));
+}
+
+TEST_F(ComparePlanTest, TheShippedComparisonsAreWhole) {
+  int found = 0;
+  for (const auto& entry :
+       std::filesystem::recursive_directory_iterator(std::filesystem::path(CONCLAVE_SOURCE_DIR) / "configs")) {
+    if (entry.path().filename().string().rfind("compare", 0) != 0) continue;
+    ++found;
+    const ComparePlan made = plan_comparison(read_compare_options(entry.path().string(), {"run=folder"}));
+    EXPECT_GE(made.options.seeds.size(), 3u) << entry.path();
+    EXPECT_EQ(made.runs.size(), made.options.seeds.size() * made.options.methods.size()) << entry.path();
+  }
+  EXPECT_GE(found, 4);
+}
+
+TEST(CompareFactsTest, ChangesAreNamedAndAdditionsAreFine) {
+  TemporaryFolder folder;
+  const CompareFacts facts = {{"name", "x"}, {"methods.a: lr", "1"}, {"methods.a: batch", "8"}};
+  EXPECT_NO_THROW(check_same_comparison(folder.path(), facts)) << "an empty folder";
+  save_facts(folder.path(), facts);
+  EXPECT_NO_THROW(check_same_comparison(folder.path(), facts));
+  CompareFacts more = facts;
+  more["methods.b: lr"] = "3";
+  more["methods.a: an option that is younger"] = "off";
+  EXPECT_NO_THROW(check_same_comparison(folder.path(), more));
+  save_facts(folder.path(), more);
+  CompareFacts fewer = more;
+  fewer.erase("methods.b: lr");
+  EXPECT_NO_THROW(check_same_comparison(folder.path(), fewer)) << "a method is left out";
+  save_facts(folder.path(), fewer);
+  CompareFacts changed = more;
+  changed["methods.b: lr"] = "4";
+  try {
+    check_same_comparison(folder.path(), changed);
+    ADD_FAILURE() << "no error";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("methods.b: lr was 3, now it is 4"));
+  }
+}
+
+TEST(CompareFactsTest, AFolderOfSomethingElseIsRefused) {
+  TemporaryFolder folder;
+  folder.write("photo.jpg", "x");
+  EXPECT_THROW(check_same_comparison(folder.path(), {}), Error);
+  folder.write("comparison.json", "{}");
+  EXPECT_THROW(check_same_comparison(folder.path(), {}), Error);
+}
+
+}  // namespace
+}  // namespace conclave

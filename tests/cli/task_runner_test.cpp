@@ -1,0 +1,90 @@
+#include "cli/task_runner.h"
+
+#include <gmock/gmock.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "core/temporary_folder.h"
+
+namespace conclave {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class TaskRunner : public testing::Test {
+ protected:
+  Task shell(const std::string& name, const std::string& script) {
+    Task task;
+    task.name = name;
+    task.process.command = {"/bin/sh", "-c", "cd " + folder_.path().string() + "; " + script};
+    task.process.log = folder_ / (name + ".log");
+    task.marker = folder_ / (name + ".done");
+    return task;
+  }
+
+  std::vector<TaskState> run(std::vector<Task>& tasks, int slots) {
+    TaskEvents events;
+    events.started = [&](std::size_t t) {
+      running_ += 1;
+      most_ = std::max(most_, running_);
+      order_.push_back(tasks[t].name);
+    };
+    events.ended = [&](std::size_t t) { running_ -= tasks[t].state == TaskState::kSkipped ? 0 : 1; };
+    run_tasks(tasks, slots, events);
+    std::vector<TaskState> states;
+    for (const Task& task : tasks) states.push_back(task.state);
+    return states;
+  }
+
+  TemporaryFolder folder_;
+  int running_ = 0, most_ = 0;
+  std::vector<std::string> order_;
+};
+
+TEST_F(TaskRunner, RunsSoManySideBySideAndEachAfterWhatItNeeds) {
+  std::vector<Task> tasks;
+  for (const char* name : {"0", "1", "2", "3", "4"}) tasks.push_back(shell(name, "sleep 0.1"));
+  tasks[0].after = {4};
+  EXPECT_THAT(run(tasks, 2), testing::Each(TaskState::kDone));
+  EXPECT_EQ(most_, 2);
+  EXPECT_EQ(order_.front(), "1");
+  EXPECT_EQ(order_.back(), "0");
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "3.done"));
+  EXPECT_GT(tasks[3].seconds, 0.05);
+}
+
+TEST_F(TaskRunner, AFailureIsToldAndStopsOnlyWhatNeedsIt) {
+  std::vector<Task> tasks = {shell("a", "echo the disk is full; exit 3"), shell("b", "true"), shell("c", "true"),
+                             shell("d", "true"), shell("e", "true")};
+  tasks[1].after = {0};
+  tasks[2].after_any = {0};
+  tasks[3].after = {1};
+  EXPECT_THAT(run(tasks, 1), ElementsAre(TaskState::kFailed, TaskState::kSkipped, TaskState::kDone, TaskState::kSkipped,
+                                         TaskState::kDone));
+  EXPECT_THAT(tasks[0].failure, HasSubstr("ended with code 3"));
+  EXPECT_THAT(tasks[0].failure, HasSubstr("the disk is full"));
+  EXPECT_THAT(tasks[1].failure, HasSubstr("it needs a"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "a.done"));
+  EXPECT_THAT(order_, ElementsAre("a", "c", "e"));
+}
+
+TEST_F(TaskRunner, WhatIsDoneIsNotStarted) {
+  std::vector<Task> tasks = {shell("a", "true"), shell("b", "true")};
+  tasks[0].state = TaskState::kDone;
+  tasks[1].after = {0};
+  run(tasks, 4);
+  EXPECT_THAT(order_, ElementsAre("b"));
+}
+
+TEST_F(TaskRunner, ATrainingMustLeaveItsResultAndASignalIsAFailure) {
+  std::vector<Task> tasks = {shell("a", "true"), shell("b", "kill -9 $$"), shell("c", "touch c.done")};
+  for (Task& task : tasks) task.folder = folder_.path();
+  EXPECT_THAT(run(tasks, 1), ElementsAre(TaskState::kFailed, TaskState::kFailed, TaskState::kDone));
+  EXPECT_THAT(tasks[0].failure, HasSubstr("left no"));
+  EXPECT_THAT(tasks[1].failure, HasSubstr("signal 9"));
+}
+
+}  // namespace
+}  // namespace conclave

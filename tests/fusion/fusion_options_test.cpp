@@ -1,0 +1,421 @@
+// What the options of fuse() that are off by default do.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <cmath>
+
+#include "core/error.h"
+#include "fusion/fuse.h"
+#include "fusion/losses.h"
+#include "models/decode.h"
+#include "support/gradient_check.h"
+
+namespace conclave {
+namespace {
+
+using ::testing::ElementsAre;
+
+constexpr int kHeight = 8, kWidth = 12;
+
+std::vector<std::string> names_of(const Losses& losses) {
+  std::vector<std::string> names;
+  for (const auto& term : losses.terms) names.push_back(term.name);
+  return names;
+}
+
+double value_of(const Losses& losses, const std::string& name) {
+  for (const auto& term : losses.terms) {
+    if (term.name == name) return term.value.item<double>();
+  }
+  ADD_FAILURE() << "no term " << name;
+  return 0;
+}
+
+HeadOutputs random_heads(int batch, int channels, std::uint64_t seed, double mean = -1, int pairs = 1,
+                         at::ScalarType type = at::kFloat) {
+  torch::manual_seed(seed);
+  return {at::randn({batch, channels, kHeight, kWidth}, type) * 2 + mean,
+          at::rand({batch, 2 * pairs, kHeight, kWidth}, type) * 9 + 1, at::rand({batch, 2, kHeight, kWidth}, type)};
+}
+
+HeadOutputs leaves(const HeadOutputs& heads) {
+  return {heads.heat.clone().requires_grad_(true), heads.wh.clone().requires_grad_(true),
+          heads.offset.clone().requires_grad_(true)};
+}
+
+DenseTargets sent(const HeadOutputs& heads, const FusionOptions& options) {
+  std::vector<SoftTargets> views;
+  for (int b = 0; b < heads.heat.size(0); ++b) views.push_back(sparsify(heads, b, sparse_options(options)));
+  std::vector<const SoftTargets*> pointers;
+  for (const auto& view : views) pointers.push_back(&view);
+  return densify(pointers);
+}
+
+const std::vector<LabelBox> kBoxes = {{{4, 4, 20, 24}, 0}, {{20, 8, 40, 30}, 0}};
+
+// Two classes with a teacher each, two views; class 0 is labelled on the first.
+struct Scene {
+  std::vector<TeacherChannels> teachers = {{"red", {0}}, {"white", {1}}};
+  FusionOptions options;
+
+  BatchTargets targets() const {
+    const std::vector<CoveredSet> sets = {{"a", {true, false}}, {"b", {false, false}}};
+    BatchTargets batch =
+        make_masks(derive_coverage(options.method, options.both, {"rbc", "wbc"}, sets, teachers), {0, 1}, 2);
+    batch.labels = make_ground_truth({kBoxes, {}}, 2, kHeight, kWidth, options.min_overlap);
+    batch.teachers = {sent(random_heads(2, 1, 21), options), sent(random_heads(2, 1, 22), options)};
+    return batch;
+  }
+  Losses losses(const HeadOutputs& student) const { return fuse(student, targets(), teachers, options); }
+};
+
+// One view of a batch, as a rank would hold it.
+BatchTargets part_of(const BatchTargets& whole, std::int64_t view) {
+  BatchTargets part;
+  part.labels = make_ground_truth({view == 0 ? kBoxes : std::vector<LabelBox>()}, 2, kHeight, kWidth, 0.3);
+  part.label_mask = whole.label_mask.narrow(0, view, 1);
+  for (const DenseTargets& t : whole.teachers) {
+    part.teachers.push_back(
+        {t.heat.narrow(0, view, 1), t.wh.narrow(0, view, 1), t.offset.narrow(0, view, 1), t.box.narrow(0, view, 1)});
+  }
+  for (const at::Tensor& mask : whole.teacher_mask) part.teacher_mask.push_back(mask.narrow(0, view, 1));
+  return part;
+}
+
+FusionOptions everything_on() {
+  FusionOptions options;
+  options.method = Method::kKdLabels;
+  options.temperature = 2;
+  options.cwd.weight = 0.5;
+  options.cells.peaks = true;
+  options.box = BoxLoss::kCiou;
+  options.labels_win = true;
+  return options;
+}
+
+std::vector<std::pair<std::string, FusionOptions>> variants() {
+  std::vector<std::pair<std::string, FusionOptions>> all;
+  const auto add = [&](const std::string& name, auto change) {
+    FusionOptions options;
+    options.method = Method::kKdLabels;
+    change(options);
+    all.emplace_back(name, options);
+  };
+  add("temperature", [](auto& o) { o.temperature = 3; });
+  add("cwd", [](auto& o) { o.cwd = {2, 1.5}; });
+  add("cells", [](auto& o) { o.cells = {true, 1}; });
+  add("giou", [](auto& o) { o.box = BoxLoss::kGiou; });
+  add("ciou joint", [](auto& o) {
+    o.box = BoxLoss::kCiou;
+    o.per_class = false;
+  });
+  add("labels_win", [](auto& o) { o.labels_win = true; });
+  all.emplace_back("everything", everything_on());
+  return all;
+}
+
+TEST(FusionOptions, EveryOptionChangesTheLossAndItsGradientsMatchFiniteDifferences) {
+  const HeadOutputs student = random_heads(2, 2, 3, -1, 1, at::kDouble);
+  Scene plain;
+  plain.options.method = Method::kKdLabels;
+  for (const auto& [name, options] : variants()) {
+    SCOPED_TRACE(name);
+    Scene scene;
+    scene.options = options;
+    plain.options.per_class = options.per_class;
+    const BatchTargets targets = scene.targets();
+    EXPECT_NE(scene.losses(student).total.item<double>(), plain.losses(student).total.item<double>());
+    expect_directional_gradients_match(
+        [&](const auto& in) {
+          return fuse({in[0], in[1], in[2]}, targets, scene.teachers, options).total;
+        },
+        {student.heat, student.wh, student.offset}, 8);
+  }
+}
+
+// join() of two ranks that run one after the other: every call is answered with the sums of that call on all ranks.
+class TwoRanks {
+ public:
+  TwoRanks(std::function<Losses(int, const JoinCounts&)> rank) {
+    // A rank's second call depends on the answer to its first: repeat until every call is known.
+    for (std::size_t known = 0;; ++known) {
+      std::vector<std::vector<at::Tensor>> asked[2];
+      for (int r = 0; r < 2; ++r) {
+        losses_[r] = rank(r, [&](const std::vector<at::Tensor>& own) {
+          std::vector<at::Tensor> copies;
+          for (const at::Tensor& tensor : own) copies.push_back(tensor.clone());
+          asked[r].push_back(copies);
+          if (asked[r].size() > known) return;
+          for (std::size_t i = 0; i < own.size(); ++i) own[i].copy_(sums_[asked[r].size() - 1][i]);
+        });
+      }
+      if (known == asked[0].size()) return;
+      std::vector<at::Tensor> sums;
+      for (std::size_t i = 0; i < asked[0][known].size(); ++i) sums.push_back(asked[0][known][i] + asked[1][known][i]);
+      sums_.push_back(sums);
+    }
+  }
+  const Losses& operator[](int rank) const { return losses_[rank]; }
+
+ private:
+  std::vector<std::vector<at::Tensor>> sums_;
+  Losses losses_[2];
+};
+
+TEST(FusionOptions, LossesAndGradientsOfTwoRanksAddUpToThoseOfTheWholeBatch) {
+  auto all = variants();
+  all.emplace_back("balanced", FusionOptions());
+  all.back().second.method = Method::kKdLabels;
+  all.back().second.balance.fixed_value = true;
+  all.emplace_back("everything balanced", everything_on());
+  all.back().second.balance.fixed_value = true;
+  for (const auto& [name, options] : all) {
+    SCOPED_TRACE(name);
+    Scene scene;
+    scene.options = options;
+    const BatchTargets whole = scene.targets();
+    const HeadOutputs heads = random_heads(2, 2, 1, -1, 1, at::kDouble);
+    const HeadOutputs one = leaves(heads), two = leaves(heads);
+    const Losses expected = fuse(one, whole, scene.teachers, options);
+    const TwoRanks ranks([&](int rank, const JoinCounts& join) {
+      const HeadOutputs own{two.heat.narrow(0, rank, 1), two.wh.narrow(0, rank, 1), two.offset.narrow(0, rank, 1)};
+      return fuse(own, part_of(whole, rank), scene.teachers, options, join);
+    });
+    const double total = expected.total.item<double>();
+    EXPECT_NEAR(ranks[0].total.item<double>() + ranks[1].total.item<double>(), total, 1e-6 * total);
+    for (std::size_t i = 0; i < expected.terms.size(); ++i) {
+      const double value = expected.terms[i].value.item<double>();
+      EXPECT_NEAR(ranks[0].terms[i].value.item<double>() + ranks[1].terms[i].value.item<double>(), value,
+                  1e-6 * std::abs(value))
+          << expected.terms[i].name;
+    }
+    expected.total.backward();
+    (ranks[0].total + ranks[1].total).backward();
+    EXPECT_TRUE(at::allclose(two.heat.grad(), one.heat.grad(), 1e-5, 1e-8));
+    EXPECT_TRUE(at::allclose(two.wh.grad(), one.wh.grad(), 1e-5, 1e-8));
+  }
+}
+
+TEST(FusionOptions, BalancingGivesEveryTermItsSetValueAndKeepsItsDirection) {
+  Scene scene;
+  scene.options.method = Method::kKdLabels;
+  scene.options.distill.wh = 2;
+  scene.options.label.offset = 0;
+  const HeadOutputs plain_student = leaves(random_heads(2, 2, 4)), student = leaves(random_heads(2, 2, 4));
+  const Losses plain = scene.losses(plain_student);
+  scene.options.balance.fixed_value = true;
+  scene.options.balance.value = {3, 0.5, 0.25};
+  const Losses balanced = scene.losses(student);
+  // Labels: 3 + 0.5 + 0; two teachers: 3 + 2 * 0.5 + 0.25 each.
+  EXPECT_NEAR(balanced.total.item<double>(), 3.5 + 2 * 4.25, 1e-5);
+  EXPECT_EQ(names_of(balanced), names_of(plain));
+  for (std::size_t i = 0; i < plain.terms.size(); ++i) {
+    EXPECT_EQ(balanced.terms[i].value.item<float>(), plain.terms[i].value.item<float>()) << "the log shows it as it is";
+  }
+  balanced.total.backward();
+  at::Tensor expected = at::zeros_like(student.heat);
+  for (const char* name : {"labels/heat", "red/heat", "white/heat"}) {
+    for (const LossTerm& term : plain.terms) {
+      if (term.name != name) continue;
+      const at::Tensor gradient = torch::autograd::grad({term.value}, {plain_student.heat}, {}, true)[0];
+      expected += gradient * (3 / term.value.item<double>());
+    }
+  }
+  EXPECT_TRUE(at::allclose(student.heat.grad(), expected, 1e-4, 1e-6));
+}
+
+TEST(FusionOptions, BalancingABatchWithoutAnythingSupervisedIsZero) {
+  Scene scene;
+  scene.options = everything_on();
+  scene.options.balance.fixed_value = true;
+  BatchTargets targets = scene.targets();
+  targets.label_mask.zero_();
+  for (auto& mask : targets.teacher_mask) mask.zero_();
+  const HeadOutputs student = leaves(random_heads(2, 2, 5));
+  const Losses losses = fuse(student, targets, scene.teachers, scene.options);
+  EXPECT_EQ(losses.total.item<double>(), 0);
+  losses.total.backward();
+  for (const at::Tensor* head : {&student.heat, &student.wh, &student.offset}) {
+    EXPECT_EQ(head->grad().abs().max().item<float>(), 0);
+  }
+}
+
+TEST(FusionOptions, AnExtraLossIsATermOfItsOwn) {
+  Scene scene;
+  scene.options.cwd.weight = 2;
+  scene.options.box = BoxLoss::kGiou;
+  const HeadOutputs student = random_heads(2, 2, 6);
+  const Losses losses = scene.losses(student);
+  EXPECT_THAT(names_of(losses), ElementsAre("red/heat", "red/cwd", "red/wh", "red/offset", "red/iou", "white/heat",
+                                            "white/cwd", "white/wh", "white/offset", "white/iou"));
+  const DenseTargets red = scene.targets().teachers[0];
+  const at::Tensor mask = at::ones({2, 1});
+  EXPECT_NEAR(value_of(losses, "red/cwd"),
+              2 * channel_wise(student.heat.narrow(1, 0, 1), red.heat, mask, 0.05, 1).value().item<double>(), 1e-5);
+  EXPECT_NEAR(value_of(losses, "red/iou"),
+              weighted_overlap(BoxLoss::kGiou, {student.wh, student.offset}, {red.wh, red.offset}, at::relu(red.heat))
+                  .value()
+                  .item<double>(),
+              1e-5);
+  BatchTargets labelled = scene.targets();
+  scene.options.method = Method::kLabels;
+  labelled.label_mask.fill_(1);
+  EXPECT_THAT(names_of(fuse(student, labelled, {}, scene.options)),
+              ElementsAre("labels/heat", "labels/wh", "labels/offset", "labels/iou"));
+}
+
+TEST(FusionOptions, PeaksAloneAreHeardWhereCellsArePeaks) {
+  Scene scene;
+  scene.options.cells = {true, 1};
+  const HeadOutputs student = leaves(random_heads(2, 2, 7));
+  scene.losses(student).total.backward();
+  const at::Tensor near = near_peaks(at::sigmoid(scene.targets().teachers[0].heat), 1);
+  EXPECT_GT(near.sum().item<double>(), 0);
+  EXPECT_LT(near.mean().item<double>(), 1);
+  const at::Tensor gradient = student.heat.grad().narrow(1, 0, 1);
+  EXPECT_EQ((gradient * (1 - near)).abs().max().item<float>(), 0);
+  EXPECT_GT((gradient * near).abs().max().item<float>(), 0);
+}
+
+TEST(FusionOptions, WhereALabelDrewItSpeaksAloneAndTheTeacherSpeaksElsewhere) {
+  Scene scene;
+  scene.options.method = Method::kKdLabels;
+  scene.options.labels_win = true;
+  const BatchTargets targets = scene.targets();
+  const at::Tensor drawn = (targets.labels.heat > 0).to(at::kFloat);
+  const HeadOutputs student = leaves(random_heads(2, 2, 8));
+  const Losses losses = fuse(student, targets, scene.teachers, scene.options);
+  const auto gradient_of = [&](const std::string& name, const at::Tensor& head) {
+    for (const LossTerm& term : losses.terms) {
+      if (term.name == name) return torch::autograd::grad({term.value}, {head}, {}, true)[0];
+    }
+    return at::Tensor();
+  };
+  const at::Tensor by_labels = gradient_of("labels/heat", student.heat)[0][0];
+  const at::Tensor by_teacher = gradient_of("red/heat", student.heat);
+  const at::Tensor here = drawn[0][0];
+  EXPECT_EQ((by_labels * (1 - here)).abs().max().item<float>(), 0);
+  EXPECT_GT((by_labels * here).abs().max().item<float>(), 0);
+  EXPECT_EQ((by_teacher[0][0] * here).abs().max().item<float>(), 0);
+  EXPECT_GT((by_teacher[0][0] * (1 - here)).abs().max().item<float>(), 0);
+  EXPECT_GT(by_teacher[1][0].abs().max().item<float>(), 0) << "the view without labels is the teacher's";
+  const at::Tensor boxes = gradient_of("red/wh", student.wh)[0].abs().sum(0);
+  EXPECT_EQ((boxes * here).max().item<float>(), 0);
+  EXPECT_GT(gradient_of("labels/wh", student.wh)[0].abs().max().item<float>(), 0);
+}
+
+TEST(FusionOptions, ATeachersLossWeightsMultiplyItsTermsAlone) {
+  Scene scene;
+  scene.options.box = BoxLoss::kGiou;
+  const HeadOutputs student = random_heads(2, 2, 9);
+  const Losses one = scene.losses(student);
+  scene.teachers[1].loss_weight = {2, 3, 4, 5};
+  const Losses many = scene.losses(student);
+  const double factors[] = {1, 1, 1, 1, 2, 3, 4, 5};
+  ASSERT_EQ(many.terms.size(), 8u);
+  for (std::size_t i = 0; i < 8; ++i) {
+    const double value = factors[i] * one.terms[i].value.item<double>();
+    EXPECT_NEAR(many.terms[i].value.item<double>(), value, 1e-5 * value) << many.terms[i].name;
+  }
+}
+
+TEST(FusionOptions, AWeightPerChannelCountsInTheWeightedMergeOfItsClass) {
+  Scene scene;
+  scene.options.merge = Merge::kWeighted;
+  BatchTargets targets = make_masks({{{.teachers = {0, 1}}, {}}}, {0, 0}, 2);
+  targets.teachers = scene.targets().teachers;
+  const HeadOutputs student = random_heads(2, 2, 10);
+  const auto total = [&](const TeacherChannels& a, const TeacherChannels& b) {
+    return fuse(student, targets, {a, b}, scene.options).total.item<double>();
+  };
+  TeacherChannels by_channel{"a", {0}, 9.0};
+  by_channel.channel_weight = {0.5};
+  EXPECT_EQ(total(by_channel, {"b", {0}, 0.25}), total({"a", {0}, 2.0}, {"b", {0}, 1.0}));
+  EXPECT_NE(total(by_channel, {"b", {0}, 0.25}), total({"a", {0}, 9.0}, {"b", {0}, 0.25}));
+}
+
+// ---- A width and a height per class ---------------------------------------------------------------------------------
+
+TEST(WhPerClass, EachTeacherAndEachLabelReachesItsOwnClassAlone) {
+  Scene scene;
+  for (const BoxLoss box : {BoxLoss::kL1, BoxLoss::kCiou}) {
+    scene.options.box = box;
+    scene.options.method = Method::kKdLabels;
+    const HeadOutputs student = leaves(random_heads(2, 2, 11, -1, 2));
+    const Losses losses = scene.losses(student);
+    for (const LossTerm& term : losses.terms) {
+      const bool sizes = term.name.ends_with("/wh") || term.name.ends_with("/iou");
+      if (!sizes) continue;
+      const at::Tensor gradient = torch::autograd::grad({term.value}, {student.wh}, {}, true)[0];
+      const int own = term.name.starts_with("white") ? 1 : 0;
+      EXPECT_GT(gradient.narrow(1, 2 * own, 2).abs().max().item<float>(), 0) << term.name;
+      EXPECT_EQ(gradient.narrow(1, 2 * (1 - own), 2).abs().max().item<float>(), 0) << term.name;
+    }
+  }
+}
+
+TEST(WhPerClass, EqualPairsGiveTheLossOfASharedPair) {
+  Scene scene;
+  scene.options = everything_on();
+  const HeadOutputs shared = random_heads(2, 2, 12);
+  const HeadOutputs per_class{shared.heat, shared.wh.repeat({1, 2, 1, 1}), shared.offset};
+  EXPECT_NEAR(scene.losses(per_class).total.item<double>(), scene.losses(shared).total.item<double>(), 1e-4);
+}
+
+TEST(WhPerClass, ATeacherOfBothClassesTeachesTheOneItSeesMostInACell) {
+  const HeadOutputs answer = random_heads(2, 2, 13, 0, 2);
+  FusionOptions options;
+  options.floor = 0;
+  BatchTargets targets = make_masks({{{.teachers = {0}}, {.teachers = {0}}}}, {0, 0}, 1);
+  targets.teachers = {sent(answer, options)};
+  // Its channels are the student's in another order.
+  const at::Tensor swapped = at::tensor({2, 3, 0, 1}, at::kLong);
+  const HeadOutputs student = leaves({answer.heat.flip(1), answer.wh.index_select(1, swapped) + 1, answer.offset});
+  const Losses losses = fuse(student, targets, {{"both", {1, 0}}}, options);
+  const at::Tensor gradient = torch::autograd::grad({losses.terms[1].value}, {student.wh})[0].abs();
+  EXPECT_EQ(losses.terms[1].name, "both/wh");
+  const at::Tensor first = (student.heat.select(1, 0) >= student.heat.select(1, 1)).to(at::kFloat).detach();
+  const at::Tensor taught = targets.teachers[0].box.select(1, 0);
+  EXPECT_TRUE(at::equal((gradient.select(1, 0) > 0).to(at::kFloat), first * taught));
+  EXPECT_TRUE(at::equal((gradient.select(1, 2) > 0).to(at::kFloat), (1 - first) * taught));
+}
+
+TEST(WhPerClass, GradientsOfTheWholeMatchFiniteDifferences) {
+  Scene scene;
+  scene.options = everything_on();
+  const BatchTargets targets = scene.targets();
+  const HeadOutputs student = random_heads(2, 2, 14, -1, 2, at::kDouble);
+  expect_directional_gradients_match(
+      [&](const auto& in) {
+        return fuse({in[0], in[1], in[2]}, targets, scene.teachers, scene.options).total;
+      },
+      {student.heat, student.wh, student.offset});
+}
+
+TEST(WhPerClass, ARecordHoldsTheBoxOfTheStrongestClass) {
+  const HeadOutputs answer = random_heads(1, 3, 15, 0, 3);
+  const DenseTargets dense = sent(answer, {});
+  const at::Tensor strongest = answer.heat[0].argmax(0);
+  int seen = 0;
+  for (int y = 0; y < kHeight; ++y) {
+    for (int x = 0; x < kWidth; ++x) {
+      if (dense.box[0][0][y][x].item<float>() == 0) continue;
+      ++seen;
+      for (int side = 0; side < 2; ++side) {
+        const auto expected = answer.wh[0][2 * strongest[y][x].item<int>() + side][y][x].to(at::kHalf).to(at::kFloat);
+        EXPECT_EQ(dense.wh[0][side][y][x].item<float>(), expected.item<float>());
+      }
+    }
+  }
+  EXPECT_GT(seen, 20);
+  EXPECT_TRUE(at::allclose(dense_targets(answer).wh * dense.box, dense.wh, 1e-3, 1e-3));
+}
+
+TEST(WhPerClass, HeadsOfAnotherNumberOfPairsAreAnError) {
+  Scene scene;
+  EXPECT_THROW(scene.losses(random_heads(2, 2, 16, -1, 3)), Error);
+}
+
+}  // namespace
+}  // namespace conclave
