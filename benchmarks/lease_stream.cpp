@@ -1,9 +1,11 @@
-// What leases, checksums, credit and order cost: targets streamed from a worker process to a trainer's source over tcp,
-// beside bare ZeroMQ messages of the same sizes in the same pattern between two such processes.
+// What frames, checksums, leases, credit and order cost: targets streamed from a worker process to a trainer's source
+// over tcp, beside bare ZeroMQ messages of the same sizes in the same pattern between two such processes; and, between
+// these two, frames alone (both sides write and parse them), and frames whose records the trainer decodes and checks.
 //
 //   bench_lease_stream [seconds=2] [rounds=5] [window=64]
 //
-// For each size of record, views per second of both, and the ratio, median (range) over rounds in turn; then the round
+// For each size of record, views per second of bare messages, and of it the shares that are left with frames, records
+// and leases, median (range) over rounds in turn; then the round
 // trip of a lease of one view, alone on the wire. Worker and trainer do nothing else: the worker answers from memory.
 #include <malloc.h>
 #include <spawn.h>
@@ -25,6 +27,8 @@
 #include "core/random.h"
 #include "models/detector.h"
 #include "models/weights.h"
+#include "teachers/frame.h"
+#include "teachers/record_reader.h"
 #include "teachers/record_writer.h"
 #include "teachers/remote_source.h"
 #include "teachers/transport.h"
@@ -72,7 +76,7 @@ class Constant final : public TargetCache {
 void work(const std::string& address, const std::string& weights, double share, int capacity) {
   WorkerOptions options;
   options.connect = address;
-  options.teachers = {{"teacher", weights}};
+  options.teachers = {{"teacher", std::filesystem::path(weights)}};
   options.cache = [share](const auto&) { return std::make_unique<Constant>(record_with(share)); };
   options.connect_timeout = 20;
   options.capacity = capacity;  // as many in flight as bare messages
@@ -86,15 +90,48 @@ TargetRequest request(std::uint64_t n) {
           480};
 }
 
-// Answers each message with one of `bytes` bytes.
-void echo(const std::string& address, std::size_t bytes) {
+// How much of a lease's way a message goes: as bytes, as a frame, as a frame whose records are decoded.
+enum class Way { kBytes, kFrame, kRecords };
+
+std::string lease_frame(int views) {
+  Lease lease;
+  for (int i = 0; i < views; ++i) lease.views.push_back(request(static_cast<std::uint64_t>(i)));
+  return encode(lease);
+}
+
+std::string result_frame(const std::string& record, int views) {
+  Result result;
+  result.records.assign(static_cast<std::size_t>(views), record);
+  return encode(result);
+}
+
+// Answers each message with a result frame, which is written anew each time unless `way` is kBytes.
+void echo(const std::string& address, double share, int views, Way way) {
   const auto context = context_for(address);
   zmq::socket_t socket(*context, zmq::socket_type::dealer);
   socket.connect(address);
   socket.send(zmq::str_buffer("here"));
-  const std::string answer(bytes, 'x');
+  const std::string record = record_with(share), answer = result_frame(record, views);
   zmq::message_t message;
-  while (uninterrupted([&] { return socket.recv(message); })) socket.send(zmq::buffer(answer));
+  while (uninterrupted([&] { return socket.recv(message); })) {
+    if (way == Way::kBytes) {
+      socket.send(zmq::buffer(answer));
+      continue;
+    }
+    const Lease lease = std::get<Lease>(parse_frame(message.to_string_view()));
+    socket.send(zmq::buffer(result_frame(record, static_cast<int>(lease.views.size()))));
+  }
+}
+
+// Decodes what came, and returns its views.
+std::size_t decode(const zmq::message_t& message, Way way) {
+  const Result result = std::get<Result>(parse_frame(message.to_string_view()));
+  if (way == Way::kRecords) {
+    for (const std::string& record : result.records) {
+      if (read_record(record).width != kWidth / 4) throw Error("another record", "bench_lease_stream");
+    }
+  }
+  return result.records.size();
 }
 
 class Child {
@@ -156,18 +193,19 @@ double framed(const Setting& setting, double share, int window, int lease_views)
 }
 
 // The same number of bytes in flight, both ways, in messages of the same size.
-double bare(const Setting& setting, std::size_t lease_bytes, std::size_t result_bytes, int window, int lease_views) {
+double messages(const Setting& setting, double share, int window, int lease_views, Way way) {
   zmq::context_t context;
   zmq::socket_t socket(context, zmq::socket_type::router);
   socket.bind("tcp://127.0.0.1:*");
-  const Child worker({"echo", socket.get(zmq::sockopt::last_endpoint), std::to_string(result_bytes)});
+  const Child worker({"echo", socket.get(zmq::sockopt::last_endpoint), std::to_string(share),
+                      std::to_string(lease_views), std::to_string(static_cast<int>(way))});
   zmq::message_t peer, message;
   (void)socket.recv(peer);
   (void)socket.recv(message);
-  const std::string lease(lease_bytes, 'x');
+  const std::string written = lease_frame(lease_views);
   const auto ask = [&] {
     socket.send(zmq::buffer(peer.data(), peer.size()), zmq::send_flags::sndmore);
-    socket.send(zmq::buffer(lease));
+    socket.send(zmq::buffer(way == Way::kBytes ? written : lease_frame(lease_views)));
   };
   for (int i = 0; i < std::max(1, window / lease_views); ++i) ask();
   zmq::message_t from;
@@ -175,6 +213,8 @@ double bare(const Setting& setting, std::size_t lease_bytes, std::size_t result_
     (void)socket.recv(from);
     (void)socket.recv(message);
     ask();
+    if (way != Way::kBytes && decode(message, way) != static_cast<std::size_t>(lease_views))
+      throw Error("another frame", "bench_lease_stream");
   });
   return leases * lease_views;
 }
@@ -189,31 +229,25 @@ std::string summary(std::vector<double> values, const char* format) {
   return text(values[values.size() / 2]) + " (" + text(values.front()) + " to " + text(values.back()) + ")";
 }
 
-std::size_t result_bytes(const std::string& record, int views) {
-  Result result;
-  result.records.assign(static_cast<std::size_t>(views), record);
-  return encode(result).size();
-}
-
-std::size_t lease_bytes_of(int views) {
-  std::vector<TargetRequest> requests;
-  for (int i = 0; i < views; ++i) requests.push_back(request(static_cast<std::uint64_t>(i)));
-  return lease_bytes(requests);
-}
-
 void compare(const Setting& setting, double share) {
   const std::string record = record_with(share);
-  const std::size_t lease = lease_bytes_of(kLeaseViews), result = result_bytes(record, kLeaseViews);
-  std::vector<double> ours, theirs, ratios;
+  std::vector<double> bare, leased, ratios[3];
   for (int round = 0; round < setting.rounds; ++round) {
+    const auto stream = [&](Way way) { return messages(setting, share, setting.window, kLeaseViews, way); };
     const bool first = round % 2 == 0;
-    if (first) ours.push_back(framed(setting, share, setting.window, kLeaseViews));
-    theirs.push_back(bare(setting, lease, result, setting.window, kLeaseViews));
-    if (!first) ours.push_back(framed(setting, share, setting.window, kLeaseViews));
-    ratios.push_back(ours.back() / theirs.back());
+    if (first) leased.push_back(framed(setting, share, setting.window, kLeaseViews));
+    const double records = stream(Way::kRecords);
+    bare.push_back(stream(Way::kBytes));
+    const double frames = stream(Way::kFrame);
+    if (!first) leased.push_back(framed(setting, share, setting.window, kLeaseViews));
+    ratios[0].push_back(frames / bare.back());
+    ratios[1].push_back(records / bare.back());
+    ratios[2].push_back(leased.back() / bare.back());
   }
-  std::printf("| %zu | %zu | %s | %s | %s |\n", record.size(), result, summary(ours, "%.0f").c_str(),
-              summary(theirs, "%.0f").c_str(), summary(ratios, "%.2f").c_str());
+  std::printf("| %zu | %zu | %s |", record.size(), result_frame(record, kLeaseViews).size(),
+              summary(bare, "%.0f").c_str());
+  for (const auto& ratio : ratios) std::printf(" %s |", summary(ratio, "%.2f").c_str());
+  std::printf(" %s |\n", summary(leased, "%.0f").c_str());
   std::fflush(stdout);
 }
 
@@ -222,7 +256,7 @@ void round_trip(const Setting& setting) {
   std::vector<double> ours, theirs, more;
   for (int round = 0; round < setting.rounds; ++round) {
     ours.push_back(1e6 / framed(setting, share, 1, 1));
-    theirs.push_back(1e6 / bare(setting, lease_bytes_of(1), result_bytes(record_with(share), 1), 1, 1));
+    theirs.push_back(1e6 / messages(setting, share, 1, 1, Way::kBytes));
     more.push_back(ours.back() - theirs.back());
   }
   std::printf("\nround trip of a lease of one view: %s us; of bare messages: %s us; the protocol adds %s us\n",
@@ -232,7 +266,8 @@ void round_trip(const Setting& setting) {
 void run(const std::vector<std::string>& words) {
   if (words.size() == 5 && words[0] == "worker")
     return work(words[1], words[2], std::stod(words[3]), std::stoi(words[4]));
-  if (words.size() == 3 && words[0] == "echo") return echo(words[1], std::stoull(words[2]));
+  if (words.size() == 5 && words[0] == "echo")
+    return echo(words[1], std::stod(words[2]), std::stoi(words[3]), static_cast<Way>(std::stoi(words[4])));
   std::map<std::string, double> numbers = {{"seconds", 2}, {"rounds", 5}, {"window", 64}};
   for (const std::string& word : words) {
     const std::size_t equals = word.find('=');
@@ -253,7 +288,8 @@ void run(const std::vector<std::string>& words) {
   const Setting setting{numbers["seconds"], static_cast<int>(numbers["rounds"]), static_cast<int>(numbers["window"]),
                         weights.string()};
   std::printf(
-      "| bytes of a record | of a message | leased, views/s | bare, views/s | ratio |\n|---|---|---|---|---|\n");
+      "| bytes of a record | of a message | bare, views/s | frames | and records | leased | leased, views/s |\n"
+      "|---|---|---|---|---|---|---|\n");
   for (const double share : {0.002, 0.02, 0.2, 1.0}) compare(setting, share);
   round_trip(setting);
   std::filesystem::remove(weights);

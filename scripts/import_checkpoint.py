@@ -14,6 +14,7 @@ pickle. Needs Python with PyTorch 2.6 or newer, and nothing besides.
 import argparse
 import ctypes
 import json
+import math
 import os
 import re
 import struct
@@ -59,10 +60,25 @@ def load_tensors(path):
     tensors = {}
     for name, value in loaded.items():
         if isinstance(name, str) and isinstance(value, torch.Tensor):
+            check_tensor(path, name, value)
             tensors[name.removeprefix("module.")] = value.detach()
     if not tensors:
         raise Refused(f"{path}: holds no tensors by name")
     return tensors
+
+
+def check_tensor(path, name, tensor):
+    """Refuses a tensor that does not hold the values that its shape claims."""
+    import torch
+    shown = f"{path}: {name[:100]!r}"
+    if tensor.device.type != "cpu" or tensor.layout != torch.strided:
+        raise Refused(f"{shown} has no values in memory ({tensor.device.type}, {tensor.layout})",
+                      "save the model's state_dict() after it was loaded onto the CPU")
+    if tensor.is_quantized or tensor.is_complex():
+        raise Refused(f"{shown} is of type {tensor.dtype}, which no weight here is")
+    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+        raise Refused(f"{shown} claims {tensor.numel()} values, but the file holds fewer",
+                      "save it again after .contiguous()")
 
 
 # ---- Names. Each project: its name as a pattern -> ours. What matches nothing is an error, but for what is ignored.
@@ -207,6 +223,20 @@ def to_rgb(tensors):
     tensors["backbone.conv1.weight"] = first.flip(1)
 
 
+def stated_normalisation(tensors):
+    """mean and std for pixels in [0,255], in the order of the input's channels, where a checkpoint keeps them."""
+    for prefix in ("pixel_", "data_preprocessor."):
+        pair = [tensors.get(prefix + name) for name in ("mean", "std")]
+        if any(tensor is None for tensor in pair):
+            continue
+        mean, std = ([float(value) for value in tensor.flatten()[:4]] for tensor in pair)
+        if len(mean) != 3 or len(std) != 3 or not all(map(math.isfinite, mean + std)) or min(std) <= 0:
+            raise Refused(f"{prefix}mean and {prefix}std are not three numbers each, std positive")
+        scale = 255 if max(map(abs, mean)) <= 1 and max(std) <= 1 else 1  # of [0,1] or of [0,255]
+        return [scale * value for value in mean], [scale * value for value in std]
+    return None
+
+
 # ---- Writing
 
 def write_safetensors(path, tensors, metadata):
@@ -244,7 +274,7 @@ def convert(tensors, project, classes, size):
     if project == "torchvision":
         backbone, width = backbone_of(ours)
         return ours, {"format": "conclave.backbone/1", "backbone": backbone, "width": str(width)}
-    mean, std = IMAGENET_MEAN, IMAGENET_STD
+    mean, std = stated_normalisation(tensors) or (IMAGENET_MEAN, IMAGENET_STD)
     if project == "centernet":
         to_rgb(ours)
         mean, std = ([255 * v for v in reversed(values)] for values in (CENTERNET_MEAN, CENTERNET_STD))
@@ -274,6 +304,14 @@ def main():
         write_safetensors(arguments.out, tensors, metadata)
     except Refused as error:
         print(f"import_checkpoint: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"import_checkpoint: {arguments.out}: can't be written: {error.strerror}", file=sys.stderr)
+        return 1
+    except (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError) as error:
+        first = str(error).strip().split("\n")[0][:200]
+        print(f"import_checkpoint: {arguments.checkpoint}: its tensors have names, but not shapes or types, of this "
+              f"project: {type(error).__name__}: {first}\n  hint: is --from right?", file=sys.stderr)
         return 1
     print(f"{arguments.out}: {metadata['backbone']}, width {metadata['width']}" +
           (f", neck {metadata['neck']} {metadata['neck_channels']}" if "neck" in metadata else ", backbone alone"))

@@ -156,6 +156,11 @@ Json bench_json(const BenchArguments& arguments, int threads, const std::vector<
           {"bf16", arguments.bf16}, {"repeats", arguments.repeats}, {"files", std::move(files)}};
 }
 
+// An export with a fixed batch computes that many images whatever it is given, so that is what is measured.
+int own_batch(const Runner& runner, int asked) {
+  return runner.batch == 0 ? asked : runner.batch;
+}
+
 void bench(const BenchArguments& arguments) {
   if (!arguments.json.empty() && fs::exists(arguments.json)) {
     throw Error("already exists", arguments.json, "name another output");
@@ -170,7 +175,7 @@ void bench(const BenchArguments& arguments) {
         use_threads(arguments.threads);
         const std::vector<BenchImage> images = read_bench_images(arguments.images);
         const Runner runner = open_runner(file, options);
-        BenchCase(runner, images, batch).warm_up(2);
+        BenchCase(runner, images, own_batch(runner, batch)).warm_up(2);
       });
     }
   }
@@ -185,7 +190,7 @@ void bench(const BenchArguments& arguments) {
   for (std::vector<BenchRow>& rows : batches) {
     const int batch = arguments.batches[static_cast<std::size_t>(&rows - batches.data())];
     for (std::size_t f = 0; f < rows.size(); ++f) {
-      rows[f].times = std::make_unique<BenchCase>(runners[f], images, batch);
+      rows[f].times = std::make_unique<BenchCase>(runners[f], images, own_batch(runners[f], batch));
       rows[f].times->warm_up(3);
     }
     for (int repeat = 0; repeat < arguments.repeats; ++repeat) {
@@ -193,6 +198,11 @@ void bench(const BenchArguments& arguments) {
     }
   }
   print_rows(batches);
+  for (std::size_t f = 0; f < runners.size(); ++f) {
+    if (runners[f].batch == 0) continue;
+    std::printf("[%zu] was exported for %d image%s at a time and is measured so, whatever --batch says.\n", f + 1,
+                runners[f].batch, runners[f].batch == 1 ? "" : "s");
+  }
   std::printf(
       "\nTimes are medians (quartiles) of %d repeats, the files in turn; ratio: images/s over those of [1]; MiB: "
       "peak memory\nof a process of its own%s.\n",

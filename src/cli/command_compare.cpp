@@ -3,7 +3,6 @@
 #include <string>
 #include <vector>
 
-#include "cli/child_process.h"
 #include "cli/commands.h"
 #include "cli/compare_run.h"
 #include "core/log.h"
@@ -28,7 +27,6 @@ void compare(const CompareArguments& arguments) {
     return;
   }
   install_stop_signals();
-  follow_parent();
   const Comparison comparison = run_comparison(options);
   std::printf("\n");
   for (const std::string& sentence : comparison.verdicts) std::printf("%s\n", sentence.c_str());

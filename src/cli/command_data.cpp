@@ -79,6 +79,7 @@ void add_split(CLI::App& data, Action& action) {
   verb->add_option("--rest", arguments->options.rest, "write a part of this name with the images that are left over")
       ->needs("--per-class");
   verb->add_option("--seed", arguments->options.seed, "decides which image goes where")->capture_default_str();
+  verb->add_flag("--overwrite", arguments->options.overwrite, "files that are there with other content are replaced");
   verb->callback([arguments, &action] { action = [arguments] { split(*arguments); }; });
 }
 
@@ -92,6 +93,7 @@ void add_sample(CLI::App& data, Action& action) {
   verb->add_option("--out", options->file, "the COCO JSON to write")->required();
   verb->add_option("--images", options->images, "how many")->required()->check(CLI::Range(1, 1000000000));
   verb->add_option("--seed", options->seed, "decides which")->capture_default_str();
+  verb->add_flag("--overwrite", options->overwrite, "files that are there with other content are replaced");
   verb->callback([options, &action] {
     action = [options] {
       const SplitResult part = sample_dataset(*options);

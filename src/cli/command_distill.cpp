@@ -22,7 +22,7 @@ void distill(const RunCommand& command, const RunOptions& options, ProcessGroup&
   open_teachers(side, options, teachers, ranks);
   RunResult result;
   try {
-    result = trainer.run(*side.source, command.resume);
+    result = trainer.run(*side.source, command.resume, resolved_config(command.config, command.overrides));
   } catch (const Error& error) {
     if (error.exit() == Exit::kRankLost) side.source->keep_workers();  // the ranks may be started again
     const std::string failure = side.workers ? side.workers->failure() : "";

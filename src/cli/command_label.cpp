@@ -3,7 +3,6 @@
 #include <string>
 #include <vector>
 
-#include "cli/child_process.h"
 #include "cli/commands.h"
 #include "cli/config_run.h"
 #include "cli/run_teachers.h"
@@ -25,7 +24,6 @@ struct LabelArguments {
 void label(const LabelArguments& arguments) {
   log::start();
   install_stop_signals();
-  follow_parent();
   RunOptions options = read_run_options(arguments.config, arguments.overrides);
   options.fusion.method = Method::kPseudo;
   check_teachers(options, arguments.config);

@@ -8,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "cli/child_process.h"
 #include "cli/commands.h"
 #include "cli/config_teacher.h"
 #include "core/clock.h"
@@ -98,7 +97,6 @@ void teach(const TeachFlags& flags) {
   for (const WorkerTeacher& teacher : options.teachers) names.push_back(teacher.name);
   log::start("teacher " + join(names, "+") + " " + std::to_string(getpid()));
   install_stop_signals();
-  follow_parent();
   WorkerPages pages(flags, names);
   const WorkerReport report = run_worker(options, stop_requested, [&](const WorkerReport& seen) { pages.show(seen); });
   log::info("served {} leases, {} views, {:.1f} KB{}", report.leases, report.views,

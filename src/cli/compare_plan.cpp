@@ -1,105 +1,26 @@
 #include "cli/compare_plan.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstdlib>
 #include <set>
 
+#include "cli/compare_inputs.h"
+#include "cli/compare_methods.h"
+#include "cli/compare_names.h"
 #include "cli/config_run.h"
+#include "cli/finished_training.h"
 #include "core/config_table.h"
 #include "core/error.h"
 #include "core/join.h"
+#include "fusion/fuse.h"
 #include "jobs/run_files.h"
 
 namespace conclave {
 namespace {
 
 namespace fs = std::filesystem;
-using Environment = std::vector<std::pair<std::string, std::string>>;
 
 constexpr int kProbeSteps = 40;
 constexpr int kProbeRowSteps = 5;
-
-std::string replaced(std::string text, const std::string& from, const std::string& to) {
-  for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
-    text.replace(at, from.size(), to);
-  }
-  return text;
-}
-
-// What {run} and {seed} stand for.
-struct Names {
-  std::string run, seed;
-
-  std::string fill(const std::string& text) const { return replaced(replaced(text, "{run}", run), "{seed}", seed); }
-
-  Environment fill(const Environment& environment) const {
-    Environment filled;
-    for (const auto& [name, value] : environment) filled.emplace_back(name, fill(value));
-    return filled;
-  }
-
-  std::vector<std::string> fill(const std::vector<PlacedOverride>& overrides) const {
-    std::vector<std::string> filled;
-    for (const PlacedOverride& each : overrides) filled.push_back(fill(each.text));
-    return filled;
-  }
-};
-
-// Variables of this process, as they were before once it ends: configurations are read with those of their run.
-class ScopedEnvironment {
- public:
-  explicit ScopedEnvironment(const Environment& variables) {
-    for (const auto& [name, value] : variables) {
-      const char* old = std::getenv(name.c_str());
-      before_.emplace_back(name, old == nullptr ? std::nullopt : std::optional<std::string>(old));
-      ::setenv(name.c_str(), value.c_str(), 1);
-    }
-  }
-  ~ScopedEnvironment() {
-    for (auto it = before_.rbegin(); it != before_.rend(); ++it) {
-      if (it->second) {
-        ::setenv(it->first.c_str(), it->second->c_str(), 1);
-      } else {
-        ::unsetenv(it->first.c_str());
-      }
-    }
-  }
-  ScopedEnvironment(const ScopedEnvironment&) = delete;
-  ScopedEnvironment& operator=(const ScopedEnvironment&) = delete;
-
- private:
-  std::vector<std::pair<std::string, std::optional<std::string>>> before_;
-};
-
-// What is wrong with a run's configuration, told by where the comparison wrote it.
-std::string with_places(std::string text, const std::vector<PlacedOverride>& set, const Names& names) {
-  text = text.substr(0, text.find("\n  hint:"));
-  for (const PlacedOverride& each : set)
-    text = replaced(text, "command line: " + names.fill(each.text), each.place.text());
-  return replaced(text, "\n", "\n  ");
-}
-
-// Every value of a resolved configuration by its path.
-void flatten(const ConfigNode& node, const std::string& path, std::map<std::string, std::string>& values) {
-  if (node.kind == ConfigNode::Kind::kScalar) values[path] = node.scalar;
-  if (node.kind == ConfigNode::Kind::kList) values[path + ".size"] = std::to_string(node.items.size());
-  for (std::size_t i = 0; i < node.items.size(); ++i) {
-    flatten(node.items[i], path + "." + std::to_string(i), values);
-  }
-  for (const ConfigEntry& entry : node.entries) {
-    flatten(entry.value, (path.empty() ? "" : path + ".") + entry.key, values);
-  }
-}
-
-bool sets(const std::vector<PlacedOverride>& overrides, const std::string& key) {
-  return std::any_of(overrides.begin(), overrides.end(),
-                     [&](const PlacedOverride& each) { return each.text.rfind(key + "=", 0) == 0; });
-}
-
-std::int64_t images_of(const RunOptions& options) {
-  return static_cast<std::int64_t>(options.training.schedule.steps) * options.training.batch;
-}
 
 class Planner {
  public:
@@ -113,19 +34,16 @@ class Planner {
     plan_.facts["name"] = o.name;
     plan_.facts["budget"] = budget_fact();
     add_steps(std::nullopt);
-    bool first = true;
+    const bool probing = o.budget == BudgetKind::kSeconds && steps_.empty();
     for (const std::uint64_t seed : o.seeds) {
       add_steps(seed);
-      if (o.budget == BudgetKind::kSeconds && steps_.empty()) {
-        if (first) add_probes(seed);
-      } else {
-        add_runs(seed);
-      }
-      first = false;
+      if (!probing) add_runs(seed);
     }
+    if (probing) add_probes(o.seeds.front());
     errors_.check();
-    check_methods();
+    check_methods(o, model_, errors_);
     check_teachers();
+    check_order();
     errors_.check();
     for (std::size_t m = 0; m < o.methods.size(); ++m) {  // from seed by seed to method by method
       for (std::size_t s = 0; s < o.seeds.size() && !by_seed_.empty(); ++s) {
@@ -163,10 +81,9 @@ class Planner {
     overrides.insert(overrides.end(), further.begin(), further.end());
     overrides.push_back("run=out");
     const ScopedEnvironment scope(neutral.fill(plan_.options.environment));
-    ConfigErrors errors;
     std::map<std::string, std::string> values;
     try {
-      flatten(parse_config(resolved_config(config, overrides), config, errors), {}, values);
+      values = config_values(resolved_config(config, overrides), config);
     } catch (const Error&) {
       return;  // told by resolve()
     }
@@ -202,12 +119,13 @@ class Planner {
         task.folder = task.options->run;
         task.marker = task.folder / "result.json";
         add_facts(path, step.train, step.set, {});
+        check_what_is_there(step, overrides, task, path);
         if (!seed) check_same_folder(step, task.folder);
         check_own_folder(task.folder, step.place, path);
       }
       task.after = waits_for(step, seed);
       made_by_[{step.name, seed ? static_cast<std::int64_t>(*seed) : -1}] = plan_.tasks.size();
-      plan_.tasks.push_back(std::move(task));
+      add_task(std::move(task));
     }
   }
 
@@ -221,6 +139,47 @@ class Planner {
       append_tasks(above, seed, before);
     }
     return before;
+  }
+
+  // It waits, too, for every training above whose folder holds what it reads.
+  void add_task(PlannedTask task) {
+    std::vector<std::string> reads;
+    if (task.options) {
+      for (const fs::path& input : inputs_of(*task.options)) reads.push_back(real_path(input));
+    }
+    reads_.push_back(std::move(reads));
+    for (std::size_t t = 0; t < plan_.tasks.size(); ++t) {
+      if (!reads_from(reads_.size() - 1, t)) continue;
+      if (std::find(task.after.begin(), task.after.end(), t) == task.after.end()) task.after.push_back(t);
+    }
+    makes_.push_back(task.folder.empty() ? std::string() : real_path(task.folder));
+    plan_.tasks.push_back(std::move(task));
+  }
+
+  bool reads_from(std::size_t task, std::size_t maker) const {
+    return !makes_[maker].empty() && std::any_of(reads_[task].begin(), reads_[task].end(),
+                                                 [&](const std::string& path) { return lies_in(path, makes_[maker]); });
+  }
+
+  // What a training reads must be made before it.
+  void check_order() {
+    for (std::size_t t = 0; t < plan_.tasks.size(); ++t) {
+      for (std::size_t later = t; later < plan_.tasks.size(); ++later) {
+        const PlannedTask& task = plan_.tasks[t];
+        if (!reads_from(t, later)) continue;
+        errors_.add({task.words[1], 0, 0}, task.name + " reads what " + plan_.tasks[later].name +
+                                               " makes, which comes later: write that one above it");
+      }
+    }
+  }
+
+  void check_what_is_there(const PrepareStep& step, const std::vector<std::string>& overrides, const PlannedTask& task,
+                           const std::string& path) {
+    if (!task.done()) return;
+    const ScopedEnvironment scope(task.environment);
+    const std::string against = not_the_training(task.folder, step.train, overrides);
+    if (against.empty()) return;
+    errors_.add(step.place, path + " is there already, but " + against + "; set it back, or give the step another run");
   }
 
   void append_tasks(const PrepareStep& step, std::optional<std::uint64_t> seed, std::vector<std::size_t>& to) const {
@@ -256,14 +215,22 @@ class Planner {
     if (!fresh) errors_.add(place, what + " writes into the folder of " + found->second + ": " + folder.string());
   }
 
-  std::vector<std::string> budget_overrides(const CompareMethod& method, const Names& filled) {
-    if (plan_.options.budget == BudgetKind::kSeconds && !steps_.empty()) {
-      return {"training.steps=" + std::to_string(steps_.at(method.name))};
-    }
-    if (plan_.options.budget != BudgetKind::kImages) return {};
+  std::optional<RunOptions> without_budget(const CompareMethod& method, const Names& filled) {
     std::vector<std::string> overrides = filled.fill(method.set);
     overrides.push_back("run=" + yaml_quote(plan_.folder.string()));
-    const auto options = resolve(method.config, overrides, method.set, filled, method.place, "methods." + method.name);
+    return resolve(method.config, overrides, method.set, filled, method.place, "methods." + method.name);
+  }
+
+  std::vector<std::string> budget_overrides(const CompareMethod& method, const Names& filled) {
+    if (plan_.options.budget == BudgetKind::kSeconds && !steps_.empty()) {
+      const auto configured = without_budget(method, filled);
+      if (!configured) return {};
+      const int steps = steps_.at(method.name);
+      return {"training.steps=" + std::to_string(steps),
+              "training.warmup=" + std::to_string(std::min(configured->training.schedule.warmup, steps / 10))};
+    }
+    if (plan_.options.budget != BudgetKind::kImages) return {};
+    const auto options = without_budget(method, filled);
     if (!options) return {};
     if (plan_.options.images % options->training.batch != 0) {
       if (refused_.insert(method.name).second) {
@@ -301,11 +268,11 @@ class Planner {
     task.words.insert(task.words.end(), overrides.begin(), overrides.end());
     task.words.push_back("--resume");
     for (const PrepareStep& step : plan_.options.prepare) append_tasks(step, seed, task.after);
-    plan_.tasks.push_back(std::move(task));
+    add_task(std::move(task));
   }
 
   void add_runs(std::uint64_t seed) {
-    std::optional<std::size_t> asked_before;
+    std::vector<std::size_t> asked_before;
     for (const CompareMethod& method : plan_.options.methods) {
       const Names filled = names(seed);
       const std::vector<std::string> further = budget_overrides(method, filled);
@@ -315,6 +282,7 @@ class Planner {
       if (plan_.tasks.size() == index) continue;
       by_seed_.push_back(index);
       PlannedTask& task = plan_.tasks[index];
+      task.may_fail = method.may_fail;
       check_own_folder(task.folder, method.place, "methods." + method.name);
       if (seed == plan_.options.seeds.front()) {
         model_.push_back(*task.options);
@@ -322,11 +290,23 @@ class Planner {
         plan_.facts["methods." + method.name + ": seed_shift"] = std::to_string(method.seed_shift);
       }
       if (!plan_.options.share_views || !needs_teachers(task.options->fusion.method)) continue;
-      if (asked_before) task.after_any.push_back(*asked_before);  // what it asks for is stored by then
-      asked_before = index;
+      for (auto before = asked_before.rbegin(); before != asked_before.rend(); ++before) {
+        if (!may_share(*task.options, *plan_.tasks[*before].options)) continue;
+        task.after_any.push_back(*before);  // what it asks for is stored by then
+        break;
+      }
+      asked_before.push_back(index);
     }
   }
 
+  // Whether two runs of a seed may ask teachers the same.
+  static bool may_share(const RunOptions& one, const RunOptions& other) {
+    const bool every = asks_every_view(one.fusion);
+    return every == asks_every_view(other.fusion) && (!every || one.seed == other.seed) &&
+           sparse_options(one.fusion) == sparse_options(other.fusion);
+  }
+
+  // Last and one after another: nothing else takes their time.
   void add_probes(std::uint64_t seed) {
     for (const CompareMethod& method : plan_.options.methods) {
       const std::size_t index = plan_.tasks.size();
@@ -334,65 +314,25 @@ class Planner {
                  {"training.steps=" + std::to_string(kProbeSteps), "training.warmup=0",
                   "training.log_every=" + std::to_string(kProbeRowSteps)});
       if (plan_.tasks.size() == index) continue;
+      for (std::size_t before = 0; before < index; ++before) plan_.tasks[index].after_any.push_back(before);
       model_.push_back(*plan_.tasks[index].options);
       plan_.probes.push_back(index);
     }
   }
 
-  // REQUIRES: every method could be resolved.
-  void check_methods() {
-    const std::vector<CompareMethod>& methods = plan_.options.methods;
-    const RunOptions& first = model_.front();
-    for (std::size_t m = 0; m < methods.size(); ++m) {
-      const RunOptions& own = model_[m];
-      const std::string name = "methods." + methods[m].name;
-      const auto fail = [&](const std::string& what) { errors_.add(methods[m].place, name + what); };
-      if (own.test.name.empty()) fail(" has no data.test: a comparison needs a labelled set to judge by");
-      if (own.classes != first.classes) {
-        fail(" has the classes " + join(own.classes) + ", but " + methods[0].name + " has " + join(first.classes));
-      }
-      if (own.test.images != first.test.images || own.test.annotations != first.test.annotations ||
-          own.test.limit != first.test.limit) {
-        fail(" is tested on another data.test than " + methods[0].name);
-      }
-      if (plan_.options.share_views && plan_.options.budget == BudgetKind::kSeconds) {
-        fail(": views.shared and budget.seconds don't go together: what is stored already takes no time");
-      }
-      const bool given = plan_.options.budget == BudgetKind::kImages || plan_.options.budget == BudgetKind::kSeconds;
-      if (given && sets(methods[m].set, "training.steps")) {
-        fail(
-            " sets training.steps, but the budget does: take one of them out (budget: own lets every method have its "
-            "own)");
-      }
-      if (plan_.options.budget == BudgetKind::kBase && images_of(own) != images_of(first)) {
-        fail(" sees " + std::to_string(images_of(own)) + " images in its training, but " + methods[0].name + " sees " +
-             std::to_string(images_of(first)) + ": runs of different budgets; give all the same with " +
-             "budget: {images: N}, or say budget: own");
-      }
-    }
-  }
-
   // Weights that nobody will have made by then.
   void check_teachers() {
+    const MadeFiles made(plan_.tasks);
     for (const PlannedTask& task : plan_.tasks) {
       if (!task.options || !needs_teachers(task.options->fusion.method)) continue;
       if (task.options->teachers.empty()) errors_.add({task.words[1], 0, 0}, task.name + ": no teachers are given");
       for (const TeacherOptions& teacher : task.options->teachers) {
-        if (teacher.weights.empty() || fs::exists(teacher.weights) || is_made(teacher.weights)) continue;
+        if (teacher.weights.empty() || fs::exists(teacher.weights) || made.holds(teacher.weights)) continue;
         if (!missing_.insert(teacher.weights).second) continue;
         errors_.add({task.words[1], 0, 0}, task.name + ": teacher " + teacher.name + ": " + teacher.weights +
                                                " is not there, and no step under prepare trains it");
       }
     }
-  }
-
-  bool is_made(const fs::path& weights) const {
-    const std::string path = fs::weakly_canonical(weights).string();
-    const bool commands = std::any_of(plan_.options.prepare.begin(), plan_.options.prepare.end(), [](const auto& step) {
-      return !step.command.empty() && step.command[0] != "data";
-    });
-    return commands || std::any_of(folders_.begin(), folders_.end(),
-                                   [&](const auto& folder) { return path.rfind(folder.first + "/", 0) == 0; });
   }
 
   std::string supervised_by(Method method) const {
@@ -418,7 +358,7 @@ class Planner {
   std::string budget_words() const {
     if (plan_.options.budget == BudgetKind::kOwn) return "each method its own";
     if (plan_.options.budget == BudgetKind::kSeconds) {
-      return shortest(plan_.options.seconds) + " s of training for every method, by the rate of a probe";
+      return shortest(plan_.options.seconds) + " s of training for every method, by the rate of a probe that ran alone";
     }
     const RunOptions& first = model_.front();
     return std::to_string(images_of(first)) + " images for every method (" +
@@ -428,6 +368,8 @@ class Planner {
   const MethodSteps& steps_;
   ComparePlan plan_;
   ConfigErrors errors_;
+  std::vector<std::vector<std::string>> reads_;                          // real paths, by task
+  std::vector<std::string> makes_;                                       // folder of each task, may be empty
   std::vector<RunOptions> model_;                                        // by method, of the first seed
   std::vector<std::size_t> by_seed_;                                     // tasks, seeds outer
   std::map<std::pair<std::string, std::int64_t>, std::size_t> made_by_;  // tasks of steps by name and seed, -1: once

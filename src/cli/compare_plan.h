@@ -21,12 +21,16 @@ struct PlannedTask {
   std::vector<std::pair<std::string, std::string>> environment;  // on top of ours
   std::filesystem::path log;
   std::filesystem::path folder;        // of a training, else empty
-  std::filesystem::path marker;        // there is one once it is done
+  std::filesystem::path marker;        // there is one once it is done; of a training: result.json
   std::optional<RunOptions> options;   // of a training
   std::vector<std::size_t> after;      // tasks that must have succeeded
   std::vector<std::size_t> after_any;  // tasks that must have ended
+  bool may_fail = false;               // a failure is told, but is none of the comparison's
 
-  bool done() const { return std::filesystem::exists(marker); }
+  // A training writes its report last.
+  bool done() const {
+    return std::filesystem::exists(marker) && (folder.empty() || std::filesystem::exists(folder / "report.html"));
+  }
 };
 
 // A comparison with every configuration resolved. Tasks are in the order in which they should start: steps for all
@@ -47,9 +51,10 @@ struct ComparePlan {
 using MethodSteps = std::map<std::string, int>;
 
 // Resolves and checks everything that can be wrong before a training starts: the configurations of all steps, methods
-// and seeds, their classes, their test sets, their budgets, their folders, their teachers' weights (there, or made by a
-// step). Throws Error (Exit::kUsage) that lists all of it by file:line:column. Touches nothing. Where the budget is
-// time and `steps` is empty, the plan ends with the probes and has no runs.
+// and seeds, their classes, their test sets (the same for all, used for nothing else), their budgets, their folders,
+// their teachers' weights (there, or made by a step), finished trainings of steps (configured as the step is). Throws
+// Error (Exit::kUsage) that lists all of it by file:line:column. Touches nothing. Where the budget is time and `steps`
+// is empty, the plan ends with the probes and has no runs.
 ComparePlan plan_comparison(const CompareOptions& options, const MethodSteps& steps = {});
 
 // The steps that fill budget.seconds, by what the probes logged. Throws Error (where = the probe's folder) where one

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "cli/compare_estimate.h"
+#include "cli/compare_inputs.h"
 #include "cli/comparison_pictures.h"
 #include "cli/config_run.h"
 #include "cli/task_runner.h"
@@ -78,21 +79,23 @@ class Progress {
     events.idle = [this](double now) { idle(now); };
     run_tasks(tasks_, plan_.options.slots, events);
     if (!comparison_) return;
-    if (waiting > 0 || !fs::exists(plan_.folder / "pictures.json")) draw();
+    draw();
     write();
   }
 
-  // Throws Error that names what failed.
+  // Throws Error that names what failed and may not.
   void check() const {
-    std::string failed;
-    for (const Task& task : tasks_) {
-      if (task.state == TaskState::kFailed || task.state == TaskState::kSkipped) {
-        failed += "\n  " + task.name + (task.state == TaskState::kSkipped ? " was left out: " : " ") + task.failure;
-      }
+    std::string text;
+    int failed = 0, skipped = 0;
+    for (std::size_t t = 0; t < tasks_.size(); ++t) {
+      const Task& task = tasks_[t];
+      if (plan_.tasks[t].may_fail || (task.state != TaskState::kFailed && task.state != TaskState::kSkipped)) continue;
+      (task.state == TaskState::kFailed ? failed : skipped) += 1;
+      text += "\n  " + task.name + (task.state == TaskState::kSkipped ? " was left out: " : " ") + task.failure;
     }
-    if (failed.empty()) return;
-    throw Error(std::to_string(count(tasks_, TaskState::kFailed)) + " of " + std::to_string(tasks_.size()) +
-                    " tasks failed, " + std::to_string(count(tasks_, TaskState::kSkipped)) + " were left out:" + failed,
+    if (text.empty()) return;
+    throw Error(std::to_string(failed) + " of " + std::to_string(tasks_.size()) + " tasks failed, " +
+                    std::to_string(skipped) + " were left out:" + text,
                 plan_.folder.string(), "mend the cause and start it again: it runs what is missing");
   }
 
@@ -190,14 +193,20 @@ void advise(const ComparePlan& plan) {
     log::warn("training.threads is 0, all cores: {} runs side by side fight for them; set training.threads",
               plan.options.slots);
   }
+  if (plan.options.budget == BudgetKind::kSeconds && plan.options.slots > 1) {
+    log::warn("probes run alone: {} runs side by side will take longer than budget.seconds, by the same steps",
+              plan.options.slots);
+  }
 }
 
 }  // namespace
 
 ComparePlan plan_as_far_as_known(const CompareOptions& options) {
   ComparePlan plan = plan_comparison(options);
-  if (plan.probes.empty() || !probes_done(plan)) return plan;
-  return plan_comparison(options, steps_from_probes(plan));
+  if (!plan.probes.empty() && probes_done(plan)) plan = plan_comparison(options, steps_from_probes(plan));
+  check_inputs(plan);
+  plan.facts.merge(input_facts(plan));
+  return plan;
 }
 
 Comparison read_comparison(const ComparePlan& plan) {
@@ -218,6 +227,7 @@ Comparison read_comparison(const ComparePlan& plan) {
     for (const PlacedOverride& each : options.methods[m].set) method.overrides.push_back(each.text);
     method.supervision = name_of(resolved.fusion.method);
     if (needs_teachers(resolved.fusion.method)) method.loss = name_of(resolved.fusion.loss);
+    method.init = resolved.training.init;
     comparison.methods.push_back(std::move(method));
     for (std::size_t s = 0; s < options.seeds.size(); ++s) {
       const PlannedTask& task = plan.tasks[plan.runs[m * options.seeds.size() + s]];
@@ -236,6 +246,7 @@ Comparison run_comparison(const CompareOptions& options) {
   ComparePlan plan = plan_as_far_as_known(options);
   check_same_comparison(plan.folder, plan.facts);
   const std::unique_ptr<RunLock> held = lock(plan.folder);
+  check_same_comparison(plan.folder, plan.facts);  // another one may have been faster
   fs::create_directories(plan.folder / "done");
   save_facts(plan.folder, plan.facts);
   advise(plan);

@@ -16,7 +16,8 @@ Comparison run_comparison(const CompareOptions& options);
 // The plan in words: every task with its command, what is done, and how long the rest will take, about.
 std::string plan_text(const ComparePlan& plan);
 
-// With the probes' rates where there are some.
+// With the probes' rates where there are some, and with the facts of the files that it reads. Throws Error
+// (Exit::kUsage) as plan_comparison and check_inputs do.
 ComparePlan plan_as_far_as_known(const CompareOptions& options);
 
 }  // namespace conclave

@@ -22,6 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 constexpr std::size_t kSpread = 3, kChanged = 5;
 constexpr std::size_t kMostTiles = 190;  // of 35 KB or so: the page stays below 10 MB
+constexpr std::size_t kLargestFile = std::size_t{16} << 20;
 
 struct Finished {
   std::string method;
@@ -79,12 +80,12 @@ std::vector<Onlooker> onlookers(const std::vector<Finished>& runs) {
       if (teacher.weights.empty() || !seen.insert(teacher.weights).second) continue;
       all.push_back({"teacher " + teacher.name, [&teacher, &run] { return teacher_network(teacher, run.options); },
                      teachers.channels[t].student_class,
-                     std::vector<double>(run.options.classes.size(), Thresholds::kFixed)});
+                     std::vector<double>(run.options.classes.size(), Thresholds::kFixed), run.options.views});
     }
   }
   for (const Finished& run : runs) {
     all.push_back({run.method, [&run] { return student_network(run.folder / "weights/best.safetensors", run.options); },
-                   own_channels(run.options), thresholds_of(run)});
+                   own_channels(run.options), thresholds_of(run), run.options.views});
   }
   return all;
 }
@@ -137,17 +138,36 @@ std::vector<ShownImage> images_to_show(const Comparison& comparison, const Datas
   return images;
 }
 
+// The finished runs, each with when it ended.
+std::vector<std::string> sources(const Comparison& comparison) {
+  std::vector<std::string> sources;
+  for (const ComparedRun& run : comparison.runs) {
+    if (run.state != RunState::kDone) continue;
+    const auto ended = fs::last_write_time(run.folder / "result.json").time_since_epoch().count();
+    sources.push_back(run.method + ", seed " + std::to_string(run.seed) + ", " + std::to_string(ended));
+  }
+  return sources;
+}
+
+bool drawn_from(const fs::path& file, const std::vector<std::string>& sources) {
+  if (!fs::exists(file)) return false;
+  const auto pictures = nlohmann::json::parse(read_file(file, kLargestFile), nullptr, false);
+  return pictures.is_object() && pictures.value("drawn_from", nlohmann::json()) == sources;
+}
+
 }  // namespace
 
 void draw_comparison_pictures(const Comparison& comparison, const fs::path& folder) {
+  const std::vector<std::string> from = sources(comparison);
+  if (drawn_from(folder / "pictures.json", from)) return;
   const std::vector<Finished> runs = read_finished(comparison);
   if (runs.empty()) return;
   const RunOptions& options = runs.front().options;
   const Dataset set = load_dataset(options.test, options.classes);
   const std::vector<Onlooker> all = onlookers(runs);
   const std::size_t count = std::clamp<std::size_t>(kMostTiles / (all.size() + 1), 2, kSpread + kChanged);
-  const nlohmann::ordered_json pictures =
-      draw_pictures(set, images_to_show(comparison, set, count), all, options, folder);
+  nlohmann::ordered_json pictures = draw_pictures(set, images_to_show(comparison, set, count), all, options, folder);
+  pictures["drawn_from"] = from;
   write_file_atomically(folder / "pictures.json", pictures.dump(2) + "\n");
 }
 

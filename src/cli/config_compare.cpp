@@ -193,12 +193,26 @@ class CompareFile {
       table.value("config", method.config, "");
       table.value("description", method.description, "");
       table.value("seed_shift", method.seed_shift, "", 0);
+      table.value("may_fail", method.may_fail, "");
       table.value("set", elsewhere, "");
       table.read(rest, errors_, path + ".");
+      check_shift(method);
       if (config != nullptr) method.config = path_from(config->value);
       if (method.config.empty())
         fail(method.place, path + ": no configuration; name one as base or " + path + ".config");
       options_.methods.push_back(std::move(method));
+    }
+  }
+
+  // A run under a seed that another run of the comparison has anyway is no further draw.
+  void check_shift(const CompareMethod& method) {
+    if (method.seed_shift == 0) return;
+    for (const std::uint64_t seed : options_.seeds) {
+      const std::uint64_t shifted = seed + static_cast<std::uint64_t>(method.seed_shift);
+      if (std::find(options_.seeds.begin(), options_.seeds.end(), shifted) == options_.seeds.end()) continue;
+      fail(method.place, "methods." + method.name + ".seed_shift: " + std::to_string(seed) + " + " +
+                             std::to_string(method.seed_shift) + " is itself one of the seeds; shift by 1000, say");
+      return;
     }
   }
 

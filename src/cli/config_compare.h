@@ -33,6 +33,7 @@ struct CompareMethod {
   std::string config;               // a run's configuration
   std::vector<PlacedOverride> set;  // on top of it
   int seed_shift = 0;               // added to the seed of its runs: an A/A test
+  bool may_fail = false;            // its failed runs are reported, and the comparison still ends well
 };
 
 enum class BudgetKind {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <functional>
 
 #include "core/error.h"
 #include "core/join.h"
@@ -37,8 +38,9 @@ double DetectionFilter::lowest_threshold() const {
   return lowest;
 }
 
-bool DetectionFilter::all_wanted() const {
-  return std::find(wanted.begin(), wanted.end(), false) == wanted.end();
+bool DetectionFilter::same_for_all() const {
+  return std::find(wanted.begin(), wanted.end(), false) == wanted.end() &&
+         std::adjacent_find(threshold.begin(), threshold.end(), std::not_equal_to<>()) == threshold.end();
 }
 
 std::vector<Detection> DetectionFilter::apply(const std::vector<Detection>& detections) const {

@@ -15,7 +15,7 @@ struct DetectionFilter {
   int most = 100;                 // per image
 
   double lowest_threshold() const;  // of the wanted classes
-  bool all_wanted() const;
+  bool same_for_all() const;        // every class is wanted, from one score on
   // REQUIRES: by falling score.
   std::vector<Detection> apply(const std::vector<Detection>& detections) const;
 };

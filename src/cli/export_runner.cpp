@@ -1,7 +1,9 @@
 #include "cli/export_runner.h"
 
 #include <ATen/ATen.h>
+#include <torch/csrc/jit/api/module.h>
 
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 #include <span>
@@ -13,7 +15,7 @@
 #include "export/runtime.h"
 #include "models/detector.h"
 #include "teachers/onnx_reader.h"
-#include "teachers/torchscript_archive.h"
+#include "teachers/torchscript_net.h"
 
 namespace conclave {
 namespace {
@@ -31,6 +33,7 @@ struct Description {
   int batch = 1;
   bool any_batch = false, any_size = false;
   GraphOutputs outputs = GraphOutputs::kHeads;
+  std::map<std::string, double> thresholds;
 };
 
 GraphOutputs outputs_from(const std::vector<std::string>& names) {
@@ -42,14 +45,19 @@ GraphOutputs outputs_from(const std::vector<std::string>& names) {
 
 Description description_of(const fs::path& file) {
   Description d;
+  Json json;
   try {
-    const Json json = Json::parse(read_file(file, kMostJson));
+    json = Json::parse(read_file(file, kMostJson));
     d.format = json.at("format").get<std::string>();
     d.spec.classes = json.at("classes").get<std::vector<std::string>>();
     d.spec.width = json.at("width").get<int>();
     d.spec.height = json.at("height").get<int>();
     d.spec.mean = json.at("mean").get<std::array<float, 3>>();
     d.spec.std = json.at("std").get<std::array<float, 3>>();
+    const auto positive = [](float value) { return value > 0 && value < 1e6f; };
+    if (json["mean"].size() != 3 || json["std"].size() != 3 ||
+        !std::all_of(d.spec.std.begin(), d.spec.std.end(), positive))
+      throw std::invalid_argument("mean and std must be three numbers each, std positive");
     d.input = json.at("input").get<std::string>();
     d.bytes = json.at("input_type").get<std::string>() == "uint8";
     d.batch = json.at("batch").get<int>();
@@ -60,6 +68,7 @@ Description description_of(const fs::path& file) {
     throw Error(std::string("does not describe an export: ") + error.what(), file.string(),
                 "conclave export writes it beside the network");
   }
+  if (json.contains("thresholds")) d.thresholds = thresholds_from({{"thresholds", json["thresholds"].dump()}}, file);
   const auto side = [](int value) { return value >= 32 && value <= 16384 && value % 32 == 0; };
   if (d.spec.classes.empty() || !side(d.spec.width) || !side(d.spec.height) || d.batch < 1 || d.batch > 1024) {
     throw Error("describes no detector: classes, width, height or batch are out of range", file.string());
@@ -76,8 +85,9 @@ fs::path network_file(const fs::path& folder) {
               "it holds none of model.pt, model.onnx, model.prototxt, model.xml and model.ncnn.param");
 }
 
-std::unique_ptr<Runtime> python_runtime(const fs::path& file, const std::vector<std::string>& outputs,
+std::unique_ptr<Runtime> python_runtime(const NetworkBytes& network, const std::vector<std::string>& outputs,
                                         const std::string& python) {
+  const fs::path& file = network.file;
   const std::string name = file.extension() == ".onnx"  ? "onnxruntime"
                            : file.extension() == ".xml" ? "openvino"
                                                         : "ncnn";
@@ -86,7 +96,7 @@ std::unique_ptr<Runtime> python_runtime(const fs::path& file, const std::vector<
                 "export heads or peaks in float32 for OpenCV, or --format torchscript");
   }
   std::string why;
-  auto runtime = make_python_runtime(name, file, outputs, python, why);
+  auto runtime = make_python_runtime(name, network, outputs, python, why);
   if (runtime == nullptr) throw Error(name + " can't be used: " + why, file.string(), "--python names one that has it");
   return runtime;
 }
@@ -99,22 +109,26 @@ bool opencv_reads(const OnnxModel& model) {
   return true;
 }
 
-std::unique_ptr<Runtime> runtime_of(const fs::path& file, const std::string& bytes, const Description& about,
+// The bytes that were checked are those that run.
+std::unique_ptr<Runtime> runtime_of(const NetworkBytes& network, const Description& about,
                                     const RunnerOptions& options) {
+  const fs::path& file = network.file;
   const std::vector<std::string> outputs = output_names(about.outputs);
   const std::string extension = file.extension().string();
   if (extension == ".pt") {
-    check_torchscript_archive(bytes, file.string());
-    return make_torchscript_runtime(file);
+    return make_torchscript_runtime(load_torchscript(network.network, file.string(), at::kCPU), file.string());
   }
-  if (extension == ".onnx" && about.outputs != GraphOutputs::kBoxes && opencv_reads(read_onnx(bytes, file.string()))) {
-    if (auto opencv = make_opencv_runtime(file, outputs)) return opencv;
+  if (extension == ".onnx") {
+    const OnnxModel model = read_onnx(network.network, file.string(), OnnxOperators::kAny);
+    if (about.outputs != GraphOutputs::kBoxes && opencv_reads(model)) {
+      if (auto opencv = make_opencv_runtime(network, outputs)) return opencv;
+    }
   }
   if (extension == ".prototxt") {
-    if (auto opencv = make_opencv_runtime(file, outputs)) return opencv;
+    if (auto opencv = make_opencv_runtime(network, outputs)) return opencv;
     throw Error("this build runs no Caffe files", file.string(), "configure with -DCONCLAVE_DNN=ON");
   }
-  return python_runtime(file, outputs, options.python);
+  return python_runtime(network, outputs, options.python);
 }
 
 // As the graph takes it: (B,3,H,W).
@@ -125,13 +139,15 @@ at::Tensor input_of(const at::Tensor& pixels, const Description& about) {
   return planes.contiguous().to(about.bytes ? at::kByte : at::kFloat);
 }
 
-NetworkAnswer run(Runtime& runtime, const at::Tensor& pixels, const Description& about) {
+NetworkAnswer run(Runtime& runtime, const at::Tensor& pixels, const Description& about, const std::string& where) {
   const std::int64_t count = pixels.size(0), batch = about.any_batch ? count : about.batch;
   at::Tensor images = input_of(pixels, about);
   if (const std::int64_t missing = (batch - count % batch) % batch; missing > 0) {  // the last one again
     images = at::cat({images, images.narrow(0, count - 1, 1).repeat({missing, 1, 1, 1})});
   }
   std::vector<at::Tensor> outputs = runtime.run(images, static_cast<int>(batch));
+  check_outputs(outputs, about.outputs, static_cast<std::int64_t>(about.spec.classes.size()), images.size(0),
+                images.size(2), images.size(3), where);
   for (at::Tensor& output : outputs) {
     output = output.narrow(0, 0, count);
     if (output.is_floating_point()) output = output.to(at::kFloat).contiguous();
@@ -149,7 +165,7 @@ bool is_export(const fs::path& path) {
 
 Runner open_export(const fs::path& path, const RunnerOptions& options) {
   const fs::path file = fs::is_directory(path) ? network_file(path) : path;
-  const std::string bytes = read_file(file);
+  const NetworkBytes network = read_network(file);
   const fs::path described = file.parent_path() / "model.json";
   if (!fs::exists(described)) {
     throw Error("there is no model.json beside it", file.string(),
@@ -161,19 +177,19 @@ Runner open_export(const fs::path& path, const RunnerOptions& options) {
   }
   const Description about = description_of(described);
   Runner runner;
-  const std::shared_ptr<Runtime> runtime = runtime_of(file, bytes, about, options);
-  runner.network = [runtime, about](const at::Tensor& pixels) { return run(*runtime, pixels, about); };
+  const std::shared_ptr<Runtime> runtime = runtime_of(network, about, options);
+  runner.network = [runtime, about, where = file.string()](const at::Tensor& pixels) {
+    return run(*runtime, pixels, about, where);
+  };
   runner.classes = about.spec.classes;
   runner.format = about.format;
   runner.width = about.spec.width;
   runner.height = about.spec.height;
   runner.any_size = about.any_size;
-  runner.hash = sha256(std::as_bytes(std::span(bytes)));
-  runner.file_bytes = static_cast<std::int64_t>(fs::file_size(file));
-  for (const char* weights : {".caffemodel", ".bin"}) {  // some formats keep their weights apart
-    const fs::path beside = fs::path(file).replace_extension(weights);
-    if (fs::exists(beside)) runner.file_bytes += static_cast<std::int64_t>(fs::file_size(beside));
-  }
+  runner.batch = about.any_batch ? 0 : about.batch;
+  runner.thresholds = about.thresholds;
+  runner.hash = sha256(std::as_bytes(std::span(network.network)));
+  runner.file_bytes = static_cast<std::int64_t>(network.network.size() + network.weights.size());
   return runner;
 }
 

@@ -23,7 +23,7 @@ struct Sights {
   std::vector<at::Tensor> heat;                    // (C,h,w) probabilities on the plain view's grid
 };
 
-Sights look(const Onlooker& onlooker, const Dataset& shown, const RunOptions& options) {
+Sights look(const Onlooker& onlooker, const Dataset& shown, const RunOptions& options, const ViewOptions& views) {
   EvaluateOptions evaluate = report_evaluation(options);
   evaluate.batch = 1;
   Sights sights;
@@ -33,7 +33,7 @@ Sights look(const Onlooker& onlooker, const Dataset& shown, const RunOptions& op
     sights.heat.push_back(at::sigmoid(answer.heads.heat[0]).contiguous());
     return answer;
   };
-  const auto found = in_student_classes(detect(keeping_heat, shown, options.views, evaluate), onlooker.student_class);
+  const auto found = in_student_classes(detect(keeping_heat, shown, views, evaluate), onlooker.student_class);
   for (const std::vector<Detection>& all : found) {
     std::vector<Detection>& kept = sights.detections.emplace_back();
     for (const Detection& d : all) {
@@ -47,15 +47,17 @@ Sights look(const Onlooker& onlooker, const Dataset& shown, const RunOptions& op
 struct Photo {
   cv::Mat pixels;
   double scale = 1;  // tile pixels per image pixel
-  Affine tile_to_view;
 
-  Photo(const ImageEntry& image, const ViewOptions& views) {
+  explicit Photo(const ImageEntry& image) {
     const cv::Mat whole = read_image(image.path);
     scale = static_cast<double>(kTileWidth) / whole.cols;
     const int height = std::max(1, static_cast<int>(std::lround(whole.rows * scale)));
     cv::resize(whole, pixels, {kTileWidth, height}, 0, 0, scale < 1 ? cv::INTER_AREA : cv::INTER_LINEAR);
+  }
+
+  Affine tile_to_view(const ImageEntry& image, const ViewOptions& views) const {
     const Affine view = draw_view(image, {0, 0, kPlainView}, views).image_to_view;
-    tile_to_view = {view.a / scale, view.b / scale, view.c, view.d / scale, view.e / scale, view.f};
+    return {view.a / scale, view.b / scale, view.c, view.d / scale, view.e / scale, view.f};
   }
 
   // Plain outlines: names and scores would hide a small photo.
@@ -70,7 +72,7 @@ struct Photo {
     return drawn;
   }
 
-  cv::Mat with_heat(const at::Tensor& heat, const std::vector<int>& student_class) const {
+  cv::Mat with_heat(const at::Tensor& heat, const std::vector<int>& student_class, const Affine& tile_to_view) const {
     cv::Mat drawn = pixels.clone();
     for (std::size_t channel = 0; channel < student_class.size(); ++channel) {
       if (student_class[channel] < 0) continue;
@@ -144,7 +146,7 @@ Json draw_pictures(const Dataset& set, const std::vector<ShownImage>& images, co
   std::vector<Photo> photos;
   for (const ShownImage& image : images) {
     const ImageEntry& entry = shown.images.emplace_back(set.images.at(image.index));
-    const Photo& photo = photos.emplace_back(entry, options.views);
+    const Photo& photo = photos.emplace_back(entry);
     const std::string file =
         write_tile(folder, shown.images.size() - 1, 0, photo.with_boxes(labels_of(entry)), photo.pixels);
     groups.push_back({{"title", std::filesystem::path(entry.path).filename().string()},
@@ -153,11 +155,13 @@ Json draw_pictures(const Dataset& set, const std::vector<ShownImage>& images, co
   }
   for (std::size_t t = 0; t < onlookers.size(); ++t) {
     const Onlooker& onlooker = onlookers[t];
-    const Sights sights = look(onlooker, shown, options);
+    const ViewOptions& views = onlooker.views ? *onlooker.views : options.views;
+    const Sights sights = look(onlooker, shown, options, views);
     const std::vector<ImageF1> came_out = outcome(onlooker, sights, shown);
     for (std::size_t i = 0; i < photos.size(); ++i) {
+      const Affine onto = photos[i].tile_to_view(shown.images[i], views);
       const std::string file = write_tile(folder, i, t + 1, photos[i].with_boxes(sights.detections[i]),
-                                          photos[i].with_heat(sights.heat[i], onlooker.student_class));
+                                          photos[i].with_heat(sights.heat[i], onlooker.student_class, onto));
       groups[i]["tiles"].push_back({{"file", file}, {"caption", onlooker.caption}, {"note", count_text(came_out[i])}});
     }
   }

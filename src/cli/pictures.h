@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@ struct Onlooker {
   std::function<RunNetwork()> open;  // called once, when its turn comes
   std::vector<int> student_class;    // of each of its channels, -1: left out
   std::vector<double> thresholds;    // per class of the student: lower scores are not drawn
+  std::optional<ViewOptions> views;  // what it is shown; absent: as the run's
 };
 
 struct ShownImage {

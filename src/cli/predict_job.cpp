@@ -19,13 +19,17 @@ namespace {
 using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
-// Where only some classes are wanted, the others must not take their places before they are dropped.
+// What the filter drops must not have taken the places of others.
 constexpr int kManyDetections = 1000;
 
+}  // namespace
+
 DecodeOptions decode_options(const DetectionFilter& filter) {
-  return {filter.all_wanted() ? filter.most : std::max(filter.most, kManyDetections),
+  return {filter.same_for_all() ? filter.most : std::max(filter.most, kManyDetections),
           static_cast<float>(filter.lowest_threshold())};
 }
+
+namespace {
 
 std::vector<ViewOptions> scaled_views(const PredictJob& job) {
   std::vector<ViewOptions> views;

@@ -38,6 +38,9 @@ struct Frame {
   Sight sight;
 };
 
+// What is to be decoded so that the filter finds everything it lets through.
+DecodeOptions decode_options(const DetectionFilter& filter);
+
 // Detects on everything that `read` gives, a batch at a time; an empty one ends it. `read` and `write` run beside the
 // network, on a thread each, and `write` gets the frames in order. What they throw is thrown here. Throws Error
 // (Exit::kInterrupted) when stop_requested().

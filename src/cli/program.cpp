@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/child_process.h"
 #include "cli/commands.h"
 #include "cli/version.h"
 #include "core/error.h"
@@ -75,6 +76,7 @@ int run_program(int argc, char** argv) {
     return argc > 1 ? 0 : static_cast<int>(Exit::kUsage);
   }
   try {
+    follow_parent();
     action();
     return static_cast<int>(Exit::kOk);
   } catch (const Error& error) {

@@ -45,7 +45,6 @@ void run_in_ranks(RunCommand& command, const RankAction& action) {
   const World world = command.ranks > 0 ? World() : world_of_this_process();
   log::start(world.size > 1 ? "rank " + std::to_string(world.rank) : "");
   install_stop_signals();
-  follow_parent();
   if (world.attempt > 0) command.resume = true;
   const RunOptions options = read_run_options(command.config, command.overrides);
   if (command.ranks > 1) {
@@ -61,10 +60,30 @@ void run_in_ranks(RunCommand& command, const RankAction& action) {
   }
 }
 
+std::vector<std::string> options_without_effect(const FusionOptions& fusion) {
+  std::vector<std::string> found;
+  const std::string method = name_of(fusion.method);
+  if (fusion.temperature != 1) {
+    if (!distils(fusion.method)) {
+      found.push_back("fusion.temperature has no effect with fusion.method " + method + ": kd and kd_labels use it");
+    } else if (fusion.loss != DistillLoss::kQfl && fusion.loss != DistillLoss::kBce) {
+      found.push_back("fusion.temperature has no effect with fusion.method " + method + " and fusion.loss " +
+                      name_of(fusion.loss) + ": qfl and bce use it");
+    }
+  }
+  if (fusion.labels_win && !(fusion.method == Method::kKdLabels && fusion.both)) {
+    found.push_back("fusion.labels_win has no effect with fusion.method " + method +
+                    (fusion.method == Method::kKdLabels ? " and fusion.labelled labels" : "") +
+                    ": kd_labels with fusion.labelled both uses it");
+  }
+  return found;
+}
+
 void prepare_run(const Trainer& trainer, const RunOptions& options, const RunCommand& command) {
   const RunFolder folder = open_run_folder(options.run, command.resume);
   std::printf("%s\n", trainer.coverage_text().c_str());
   std::fflush(stdout);
+  for (const std::string& sentence : options_without_effect(options.fusion)) log::warn("{}", sentence);
   if (!std::filesystem::exists(folder.config())) {
     write_file_atomically(folder.config(), resolved_config(command.config, command.overrides));
   }

@@ -32,7 +32,11 @@ using RankAction = std::function<void(const RunOptions& options, ProcessGroup& r
 // resumes.
 void run_in_ranks(RunCommand& command, const RankAction& action);
 
-// Prints the coverage, makes (or, with resume, checks) the run folder and writes config.yaml and env.json into it.
+// Options that are set and decide nothing with this method or loss, a sentence each.
+std::vector<std::string> options_without_effect(const FusionOptions& fusion);
+
+// Prints the coverage, warns of such options, makes (or, with resume, checks) the run folder and writes config.yaml
+// into it where there is none: Trainer::run brings it up to date.
 void prepare_run(const Trainer& trainer, const RunOptions& options, const RunCommand& command);
 
 }  // namespace conclave

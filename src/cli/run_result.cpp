@@ -133,10 +133,14 @@ std::vector<Onlooker> onlookers(const RunOptions& options, const RunTeachers& te
     all.push_back({"teacher " + teachers.channels[t].name,
                    [&options, t] { return teacher_network(options.teachers[t], options); },
                    teachers.channels[t].student_class,
-                   std::vector<double>(options.classes.size(), Thresholds::kFixed)});
+                   std::vector<double>(options.classes.size(), Thresholds::kFixed),
+                   {}});
   }
-  all.push_back({"student", [&options] { return student_network(best_weights(options), options); },
-                 own_channels(options), thresholds.scores});
+  all.push_back({"student",
+                 [&options] { return student_network(best_weights(options), options); },
+                 own_channels(options),
+                 thresholds.scores,
+                 {}});
   return all;
 }
 

@@ -25,6 +25,7 @@ struct Runner {
   std::string format;                        // "safetensors", ...
   int width = 512, height = 512;             // of its input, pixels
   bool any_size = true;                      // it takes other multiples of 32 as well
+  int batch = 0;                             // images that each call computes, whatever it is given; 0: as many
   std::string hash;                          // sha256 of the file
   std::map<std::string, double> thresholds;  // per class, where its metadata has them
   std::int64_t file_bytes = 0;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <exception>
 #include <map>
 #include <thread>
 
@@ -135,6 +136,11 @@ class Runner {
     for (const auto& [pid, t] : running_) {
       int status = 0;
       while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+      }
+      try {
+        finish(tasks_[t], status);  // one that ended well all the same is done
+      } catch (const std::exception& error) {
+        log::error("{}: {}", tasks_[t].name, error.what());
       }
     }
     running_.clear();

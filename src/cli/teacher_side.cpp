@@ -106,8 +106,9 @@ void open_teachers(TeacherSide& side, const RunOptions& options, const RunTeache
     log::info("{} targets are stored in {}", store->targets(), kept.folder);
     if (options.views_per_image == 0 && asks_every_view(options.fusion)) {
       log::warn(
-          "data.views_per_image is 0: views are drawn afresh in every epoch and only this very run can use what is "
-          "stored");
+          "data.views_per_image is 0: views are drawn afresh in every epoch, so that what is stored serves only runs "
+          "of "
+          "the same seed, sets and augmentation");
     }
     OpenTeachers open;
     if (!replay && ranks.size() == 1) {  // not before a view is missing

@@ -182,6 +182,8 @@ const char* name_of(DType dtype) {
 }
 
 TensorHeader parse_tensor_header(std::string_view json, const std::string& where) {
+  const std::size_t zero = json.find('\0');  // to the parser, the end of the text
+  if (zero != json.npos) throw Error("the header is not valid JSON at byte " + std::to_string(zero + 8), where);
   HeaderReader reader(where);
   nlohmann::json::sax_parse(json.begin(), json.end(), &reader);
   return reader.take();

@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "core/error.h"
+#include "core/file.h"
 #include "core/random.h"
 #include "datasets/write_coco.h"
 
@@ -89,6 +90,47 @@ CocoFile part_file(const CocoFile& file, const std::vector<std::size_t>& part_of
   return result;
 }
 
+// A file to write.
+struct Output {
+  SplitResult result;
+  std::string text;
+};
+
+Output output_of(const std::string& path, const CocoFile& part, const CocoInfo& info) {
+  return {{path, static_cast<int>(part.images.size()), static_cast<int>(part.annotations.size())},
+          coco_text(part, info)};
+}
+
+// All or none; one that is there word for word stays.
+std::vector<SplitResult> write(const std::vector<Output>& outputs, const std::string& source, bool overwrite) {
+  std::vector<const Output*> fresh;
+  for (const Output& output : outputs) {
+    const std::filesystem::path path = output.result.path;
+    std::error_code failure;
+    if (std::filesystem::equivalent(path, source, failure)) {
+      throw Error("would replace the file that it is made from", path.string(), "choose another --out", Exit::kUsage);
+    }
+    if (std::filesystem::exists(path, failure)) {
+      if (std::filesystem::is_regular_file(path, failure) &&
+          std::filesystem::file_size(path, failure) == output.text.size() && read_file(path) == output.text) {
+        continue;
+      }
+      if (!overwrite) {
+        throw Error("is there already, with other content", path.string(),
+                    "choose another --out, or give --overwrite to replace it", Exit::kUsage);
+      }
+    }
+    fresh.push_back(&output);
+  }
+  for (const Output* output : fresh) {
+    make_folder(std::filesystem::absolute(output->result.path).parent_path());
+    write_file_atomically(output->result.path, output->text);
+  }
+  std::vector<SplitResult> results;
+  for (const Output& output : outputs) results.push_back(output.result);
+  return results;
+}
+
 }  // namespace
 
 std::vector<SplitResult> split_dataset(const SplitOptions& options) {
@@ -97,19 +139,17 @@ std::vector<SplitResult> split_dataset(const SplitOptions& options) {
   check_parts(parts, options.rest, file, options.annotations);
   const auto part_of = deal(file.images.size(), parts.size(), options);
   if (!options.rest.empty()) parts.push_back({options.rest, {}});
-  make_folder(options.folder);
-  std::vector<SplitResult> results;
+  std::vector<Output> outputs;
   for (std::size_t p = 0; p < parts.size(); ++p) {
     const CocoFile part = part_file(file, part_of, p, parts[p].labelled);
     const std::string path = (std::filesystem::path(options.folder) / (parts[p].name + ".json")).string();
     const std::string origin = std::filesystem::path(options.annotations).filename().string();
-    write_coco(path, part,
-               {"part " + std::to_string(p + 1) + " of " + std::to_string(parts.size()) + " of " + origin + ", seed " +
-                    std::to_string(options.seed),
-                parts[p].labelled});
-    results.push_back({path, static_cast<int>(part.images.size()), static_cast<int>(part.annotations.size())});
+    outputs.push_back(output_of(path, part,
+                                {"part " + std::to_string(p + 1) + " of " + std::to_string(parts.size()) + " of " +
+                                     origin + ", seed " + std::to_string(options.seed),
+                                 parts[p].labelled}));
   }
-  return results;
+  return write(outputs, options.annotations, options.overwrite);
 }
 
 SplitResult sample_dataset(const SampleOptions& options) {
@@ -124,11 +164,10 @@ SplitResult sample_dataset(const SampleOptions& options) {
   std::vector<std::string> classes;
   for (const CocoCategory& category : file.categories) classes.push_back(category.name);
   const CocoFile part = part_file(file, part_of, 0, classes);
-  make_folder(std::filesystem::absolute(options.file).parent_path());
   const std::string origin = std::filesystem::path(options.annotations).filename().string();
-  write_coco(options.file, part,
-             {std::to_string(wanted) + " images of " + origin + ", seed " + std::to_string(options.seed), classes});
-  return {options.file, static_cast<int>(part.images.size()), static_cast<int>(part.annotations.size())};
+  const CocoInfo info{std::to_string(wanted) + " images of " + origin + ", seed " + std::to_string(options.seed),
+                      classes};
+  return write({output_of(options.file, part, info)}, options.annotations, options.overwrite).front();
 }
 
 }  // namespace conclave

@@ -19,6 +19,7 @@ struct SplitOptions {
   int images_per_part = 0;       // 0: all images are dealt out
   std::string rest;              // a part of this name for the images that no other part took, without any label
   std::uint64_t seed = 1;        // decides which image goes to which part
+  bool overwrite = false;        // files of other content are replaced
 };
 
 struct SplitResult {
@@ -29,8 +30,9 @@ struct SplitResult {
 // Deals the images into parts of equal size (to one image) by a seeded permutation and writes one COCO JSON per part,
 // ids and file names kept, images in the file's order, info.labelled naming the classes. With images_per_part each part
 // keeps the first so many of the images that it would have been dealt: a smaller number gives a subset. Throws Error
-// for unknown classes, parts of one name, more parts or images than there are, and faulty annotations; nothing is
-// written then.
+// for unknown classes, parts of one name, more parts or images than there are, faulty annotations, a part that would
+// replace the source, and without `overwrite` one that is there with other content (the very same is left as it is);
+// nothing is written then.
 std::vector<SplitResult> split_dataset(const SplitOptions& options);
 
 struct SampleOptions {
@@ -38,10 +40,11 @@ struct SampleOptions {
   std::string file;         // the COCO JSON to write; its folder is made
   int images = 1;
   std::uint64_t seed = 1;  // decides which; a smaller number of images with the same seed gives a subset
+  bool overwrite = false;  // a file of other content is replaced
 };
 
-// Writes so many images of a set with their labels; ids, file names and order kept. Throws Error when there are fewer
-// and for faulty annotations; nothing is written then.
+// Writes so many images of a set with their labels; ids, file names and order kept. Throws Error when there are fewer,
+// for faulty annotations, and for files that are there as split_dataset does; nothing is written then.
 SplitResult sample_dataset(const SampleOptions& options);
 
 }  // namespace conclave

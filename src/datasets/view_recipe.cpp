@@ -15,6 +15,7 @@ enum Stream : std::uint64_t { kBasic = 0, kFurther = 1, kMosaic = 2, kMix = 3, k
 
 constexpr int kTiles = 4;
 constexpr double kLeastTile = 0.3;   // of the view's width and height, where the tiles of a mosaic meet
+constexpr double kMixSteps = 256;    // of the share of an image that is mixed in
 constexpr double kMostOblong = 3.3;  // an erased area's longer side over its shorter one
 
 // A C library's pow, sin or log may differ in its last bit.
@@ -131,7 +132,7 @@ ViewRecipe view_recipe(const ViewKey& key, std::span<const ImageSize> sizes, con
   if (is_mixed(key, options)) {
     CounterRandom mix(key.seed, kMix);
     mix.chance(options.mix);
-    recipe.mix = rounded(mix.uniform(options.mix_min, options.mix_max), 256);
+    recipe.mix = std::max(rounded(mix.uniform(options.mix_min, options.mix_max), kMixSteps), 1 / kMixSteps);
     recipe.parts.push_back({basic_placement(mix, sizes.back(), options), whole});
   }
   CounterRandom colour(key.seed, kColour);

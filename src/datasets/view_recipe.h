@@ -29,7 +29,7 @@ struct ViewPart {
 // The random choices of one view.
 struct ViewRecipe {
   std::vector<ViewPart> parts;  // its own image; the other three of a mosaic; the one that is mixed in
-  double mix = 0;               // share of the last part in every pixel; 0: nothing is mixed in
+  double mix = 0;               // share of the last part in every pixel, 1/256 at least; 0: nothing is mixed in
   double brightness = 1, contrast = 1, saturation = 1;  // factors, the same for all parts
   double hue = 0;                                       // share of a full turn about the grey axis
   double blur = 0;                                      // sigma, pixels of the view; 0: none

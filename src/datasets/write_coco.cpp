@@ -52,7 +52,7 @@ void append_list(std::string& out, const char* name, const List& list, Item item
 
 }  // namespace
 
-void write_coco(const std::string& path, const CocoFile& file, const CocoInfo& info) {
+std::string coco_text(const CocoFile& file, const CocoInfo& info) {
   std::string out = "{\"info\":{\"description\":" + quoted(info.description) + ",\"labelled\":[";
   for (std::size_t i = 0; i < info.labelled.size(); ++i) {
     if (i > 0) out += ",";
@@ -80,7 +80,11 @@ void write_coco(const std::string& path, const CocoFile& file, const CocoInfo& i
   append_list(out, "categories", file.categories, [&](const CocoCategory& category) {
     out += "{\"id\":" + std::to_string(category.id) + ",\"name\":" + quoted(category.name) + "}";
   });
-  write_file_atomically(path, out + "}\n");
+  return out + "}\n";
+}
+
+void write_coco(const std::string& path, const CocoFile& file, const CocoInfo& info) {
+  write_file_atomically(path, coco_text(file, info));
 }
 
 CocoFile coco_of(const Dataset& dataset) {

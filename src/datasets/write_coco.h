@@ -15,7 +15,9 @@ struct CocoInfo {
   std::vector<std::string> labelled;  // classes labelled exhaustively; written as info.labelled
 };
 
-// Writes the JSON atomically; numbers in the shortest form that reads back to the same value.
+// The JSON; numbers in the shortest form that reads back to the same value.
+std::string coco_text(const CocoFile& file, const CocoInfo& info);
+// Writes it atomically.
 void write_coco(const std::string& path, const CocoFile& file, const CocoInfo& info);
 
 // The set as a COCO file: categories numbered from 1 in class order, file names without their folder.

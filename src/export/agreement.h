@@ -13,7 +13,13 @@ namespace conclave {
 // The names of a graph's outputs, in their order.
 std::vector<std::string> output_names(GraphOutputs outputs);
 
-// What a graph's outputs (B,...) say was seen, boxes in pixels of the input.
+// Throws Error (where) that names the output for outputs that a graph with this input (B,3,height,width) and this
+// number of classes can't give: their number, shapes, kinds of values, values that are not finite, classes that are
+// none.
+void check_outputs(const std::vector<at::Tensor>& outputs, GraphOutputs kind, std::int64_t classes, std::int64_t batch,
+                   std::int64_t height, std::int64_t width, const std::string& where);
+
+// REQUIRES: check_outputs() finds nothing. What a graph's outputs (B,...) say was seen, boxes in pixels of the input.
 std::vector<std::vector<Detection>> detections_of(const std::vector<at::Tensor>& outputs, GraphOutputs kind,
                                                   const DecodeOptions& options);
 
@@ -38,5 +44,8 @@ std::map<std::string, double> allowed_differences(const Agreement& agreement, bo
 
 // Empty, or what is wrong.
 std::string disagreement(const Agreement& agreement, bool half);
+
+// Empty, or why the agreement says nothing about these outputs: what they are made for was not seen.
+std::string not_compared(const Agreement& agreement, GraphOutputs outputs);
 
 }  // namespace conclave

@@ -21,14 +21,14 @@ at::Tensor tensor_of(const cv::Mat& blob) {
 
 class OpenCvRuntime : public Runtime {
  public:
-  OpenCvRuntime(const std::filesystem::path& file, std::vector<std::string> outputs) : outputs_(std::move(outputs)) {
+  OpenCvRuntime(const NetworkBytes& network, std::vector<std::string> outputs) : outputs_(std::move(outputs)) {
     try {
-      net_ = file.extension() == ".onnx"
-                 ? cv::dnn::readNetFromONNX(file.string())
-                 : cv::dnn::readNetFromCaffe(file.string(),
-                                             std::filesystem::path(file).replace_extension(".caffemodel").string());
+      net_ = network.file.extension() == ".onnx"
+                 ? cv::dnn::readNetFromONNX(network.network.data(), network.network.size())
+                 : cv::dnn::readNetFromCaffe(network.network.data(), network.network.size(), network.weights.data(),
+                                             network.weights.size());
     } catch (const cv::Exception& e) {
-      throw Error("OpenCV can't read it: " + e.err, file.string());
+      throw Error("OpenCV can't read it: " + e.err, network.file.string());
     }
     net_.setPreferableBackend(cv::dnn::DNN_BACKEND_OPENCV);
   }
@@ -61,12 +61,11 @@ class OpenCvRuntime : public Runtime {
 
 }  // namespace
 
-std::unique_ptr<Runtime> make_opencv_runtime(const std::filesystem::path& file,
-                                             const std::vector<std::string>& outputs) {
-  return std::make_unique<OpenCvRuntime>(file, outputs);
+std::unique_ptr<Runtime> make_opencv_runtime(const NetworkBytes& network, const std::vector<std::string>& outputs) {
+  return std::make_unique<OpenCvRuntime>(network, outputs);
 }
 #else
-std::unique_ptr<Runtime> make_opencv_runtime(const std::filesystem::path&, const std::vector<std::string>&) {
+std::unique_ptr<Runtime> make_opencv_runtime(const NetworkBytes&, const std::vector<std::string>&) {
   return nullptr;
 }
 #endif

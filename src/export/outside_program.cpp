@@ -31,7 +31,9 @@ class FileActions {
 
 }  // namespace
 
-ProgramEnd run_program(const std::vector<std::string>& command, const std::filesystem::path& folder) {
+ProgramEnd run_program(std::vector<std::string> command, const std::filesystem::path& folder) {
+  // A relative path is seen from here, not from the folder.
+  if (command[0].find('/') != std::string::npos) command[0] = std::filesystem::absolute(command[0]).string();
   const std::filesystem::path log = folder / (".output-" + std::to_string(getpid()));
   FileActions actions;
   posix_spawn_file_actions_addopen(actions.get(), 0, "/dev/null", O_RDONLY, 0);

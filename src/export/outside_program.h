@@ -12,7 +12,8 @@ struct ProgramEnd {
   std::string said;   // stdout and stderr
 };
 
-// Runs a program (a path, or a name looked for in PATH) in this folder, without input, and waits for its end.
-ProgramEnd run_program(const std::vector<std::string>& command, const std::filesystem::path& folder);
+// Runs a program (a path as seen from here, or a name looked for in PATH) in this folder, without input, and waits for
+// its end.
+ProgramEnd run_program(std::vector<std::string> command, const std::filesystem::path& folder);
 
 }  // namespace conclave

@@ -19,7 +19,7 @@ constexpr int kMissing = 3;  // run_exported.py's exit status without the runtim
 class ScratchFolder {
  public:
   ScratchFolder() {
-    std::string pattern = (fs::temp_directory_path() / "conclave-export-XXXXXX").string();
+    std::string pattern = (fs::absolute(fs::temp_directory_path()) / "conclave-export-XXXXXX").string();
     if (mkdtemp(pattern.data()) == nullptr) throw Error("can't make a folder", pattern);
     path_ = pattern;
   }
@@ -49,9 +49,16 @@ std::string joined(const std::vector<std::string>& names) {
 
 class PythonRuntime : public Runtime {
  public:
-  PythonRuntime(std::string runtime, const fs::path& file, const std::vector<std::string>& outputs, std::string python)
-      : runtime_(std::move(runtime)), file_(fs::absolute(file)), outputs_(outputs), python_(std::move(python)) {
+  PythonRuntime(std::string runtime, const NetworkBytes& network, const std::vector<std::string>& outputs,
+                std::string python)
+      : runtime_(std::move(runtime)),
+        where_(network.file.string()),
+        file_(folder_.path() / network.file.filename()),
+        outputs_(outputs),
+        python_(std::move(python)) {
     write_file_atomically(script(), template_texts().at("run_exported.py"));
+    write_file_atomically(file_, network.network);
+    if (!network.weights.empty()) write_file_atomically(fs::path(file_).replace_extension(".bin"), network.weights);
     name_ = runtime_;
   }
 
@@ -72,7 +79,7 @@ class PythonRuntime : public Runtime {
     const ProgramEnd end = run_program({python_, script(), runtime_, file_.string(), joined(outputs_),
                                         std::to_string(batch), in.string(), out.string()},
                                        folder_.path());
-    if (end.code != 0) throw Error(runtime_ + " failed:\n" + end.said, file_.string());
+    if (end.code != 0) throw Error(runtime_ + " failed:\n" + end.said, where_);
     name_ = last_line(end.said);
     const TensorMap tensors = read_tensor_map(TensorFile::open(out));
     std::vector<at::Tensor> results;
@@ -84,18 +91,18 @@ class PythonRuntime : public Runtime {
   std::string script() const { return (folder_.path() / "run_exported.py").string(); }
 
   ScratchFolder folder_;
-  std::string runtime_;
-  fs::path file_;
+  std::string runtime_, where_;
+  fs::path file_;  // a copy, alone with its weights
   std::vector<std::string> outputs_;
   std::string python_, name_;
 };
 
 }  // namespace
 
-std::unique_ptr<Runtime> make_python_runtime(const std::string& runtime, const fs::path& file,
+std::unique_ptr<Runtime> make_python_runtime(const std::string& runtime, const NetworkBytes& network,
                                              const std::vector<std::string>& outputs, const std::string& python,
                                              std::string& why) {
-  auto made = std::make_unique<PythonRuntime>(runtime, file, outputs, python);
+  auto made = std::make_unique<PythonRuntime>(runtime, network, outputs, python);
   why = made->missing();
   if (!why.empty()) return nullptr;
   return made;

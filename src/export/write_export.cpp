@@ -1,5 +1,7 @@
 #include "export/write_export.h"
 
+#include <torch/csrc/jit/serialization/import.h>
+
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -124,14 +126,20 @@ std::string quoted(const std::string& text) {
   return literal + "\"";
 }
 
-void write_cpp_example(const ModelSpec& spec, const ExportOptions& options, const std::string& load,
-                       const fs::path& folder) {
-  std::string classes;
-  for (const std::string& name : spec.classes) classes += (classes.empty() ? "" : ", ") + quoted(name);
+void write_cpp_example(const ModelSpec& spec, const ExportSource& source, const ExportOptions& options,
+                       const std::string& load, const fs::path& folder) {
+  std::string classes, thresholds;
+  for (const std::string& name : spec.classes) {
+    const std::string comma = classes.empty() ? "" : ", ";
+    classes += comma + quoted(name);
+    const auto own = source.thresholds.find(name);
+    thresholds += comma + std::to_string(own == source.thresholds.end() ? 0.3 : own->second);
+  }
   const GraphOptions& graph = options.graph;
   write_file_atomically(folder / "example.cpp",
                         filled_template("example.cpp.in", {{"LOAD", load},
                                                            {"CLASSES", classes},
+                                                           {"THRESHOLDS", thresholds},
                                                            {"WIDTH", std::to_string(graph.width)},
                                                            {"HEIGHT", std::to_string(graph.height)},
                                                            {"MEAN", numbers(spec.mean)},
@@ -176,7 +184,8 @@ PythonLoad python_load(ExportFormat format) {
   return {};
 }
 
-void write_examples(const ModelSpec& spec, const ExportOptions& options, const fs::path& folder) {
+void write_examples(const ModelSpec& spec, const ExportSource& source, const ExportOptions& options,
+                    const fs::path& folder) {
   const PythonLoad python = python_load(options.format);
   if (python.code != nullptr) {
     write_file_atomically(
@@ -184,10 +193,10 @@ void write_examples(const ModelSpec& spec, const ExportOptions& options, const f
         filled_template("example.py", {{"FILE", python.file}, {"PACKAGES", python.packages}, {"LOAD", python.code}}));
   }
   if (options.format == ExportFormat::kCaffe) {
-    write_cpp_example(spec, options, "readNetFromCaffe(folder + \"model.prototxt\", folder + \"model.caffemodel\")",
-                      folder);
+    write_cpp_example(spec, source, options,
+                      "readNetFromCaffe(folder + \"model.prototxt\", folder + \"model.caffemodel\")", folder);
   } else if (options.format == ExportFormat::kOnnx && opencv_reads(options)) {
-    write_cpp_example(spec, options, "readNetFromONNX(folder + \"model.onnx\")", folder);
+    write_cpp_example(spec, source, options, "readNetFromONNX(folder + \"model.onnx\")", folder);
   }
 }
 
@@ -229,6 +238,7 @@ nlohmann::ordered_json describe_export(const ModelSpec& spec, const ExportSource
       {"fp16", graph.half},
   };
   if (graph.outputs == GraphOutputs::kBoxes) about["top_k"] = graph.top_k;
+  if (!source.thresholds.empty()) about["thresholds"] = source.thresholds;
   return about;
 }
 
@@ -265,7 +275,7 @@ void write_export(Detector& model, const ExportSource& source, const ExportOptio
       write_ncnn(onnx_text(graph, spec, source, options), options, python, folder);
       break;
   }
-  write_examples(spec, options, folder);
+  write_examples(spec, source, options, folder);
 }
 
 std::vector<std::unique_ptr<Runtime>> runtimes_of(const ExportOptions& options, const std::string& python,
@@ -274,12 +284,13 @@ std::vector<std::unique_ptr<Runtime>> runtimes_of(const ExportOptions& options, 
   const std::vector<std::string> outputs = output_names(options.graph.outputs);
   std::vector<std::unique_ptr<Runtime>> runtimes;
   if (options.format == ExportFormat::kTorchScript) {
-    runtimes.push_back(make_torchscript_runtime(folder / "model.pt"));
+    const std::string file = (folder / "model.pt").string();
+    runtimes.push_back(make_torchscript_runtime(torch::jit::load(file), file));
     return runtimes;
   }
   const bool caffe = options.format == ExportFormat::kCaffe;
   if (opencv_reads(options)) {
-    auto opencv = make_opencv_runtime(folder / (caffe ? "model.prototxt" : "model.onnx"), outputs);
+    auto opencv = make_opencv_runtime(read_network(folder / (caffe ? "model.prototxt" : "model.onnx")), outputs);
     if (opencv == nullptr) {
       skipped.push_back("OpenCV: this build has no dnn module (CONCLAVE_DNN)");
     } else {
@@ -297,7 +308,7 @@ std::vector<std::unique_ptr<Runtime>> runtimes_of(const ExportOptions& options, 
     file = folder / "model.ncnn.param";
   }
   std::string why;
-  auto found = make_python_runtime(runtime, file, outputs, python, why);
+  auto found = make_python_runtime(runtime, read_network(file), outputs, python, why);
   if (found == nullptr) {
     skipped.push_back(std::string(runtime) + ": " + why);
   } else {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
@@ -14,6 +15,8 @@ namespace conclave {
 struct ExportSource {
   std::string file;    // as the user named it
   std::string sha256;  // of the weights
+  // Per class, the score from which on its boxes count, where the weights state it.
+  std::map<std::string, double> thresholds = {};
 };
 
 // Writes the files of a format into this empty folder: the network, examples that load it and draw boxes, and what a

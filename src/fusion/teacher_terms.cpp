@@ -83,6 +83,12 @@ at::Tensor wh_seen_by(const TeacherVoice& voice, const at::Tensor& wh, std::int6
   return wh.view({views, classes, 2, height, width}).gather(1, pair).squeeze(1);
 }
 
+// The share, (B,1,H,W), of the class that the teacher sees most in each cell: its one box there is of this class.
+at::Tensor share_of_strongest(const TeacherVoice& voice, const at::Tensor& share) {
+  if (voice.classes.size() == 1) return share;
+  return share.expand_as(voice.heat).gather(1, voice.heat.argmax(1, /*keepdim=*/true));
+}
+
 std::string name_of(const std::vector<std::size_t>& members, const std::vector<TeacherChannels>& teachers) {
   std::string name;
   for (const std::size_t member : members) name += (name.empty() ? "" : "+") + teachers[member].name;
@@ -169,7 +175,8 @@ void add_teacher_terms(Terms& terms, const HeadOutputs& student, const BatchTarg
     if (cells.defined() || options.cells.peaks) {
       share = share * heard(at::ones_like(voice.mask), voice.heat, voice.classes, cells, options);
     }
-    const at::Tensor weight = (confidence(voice.heat, options.loss) * share).amax(1, /*keepdim=*/true) * given.box;
+    const at::Tensor sure = confidence(voice.heat, options.loss).amax(1, /*keepdim=*/true);
+    const at::Tensor weight = sure * share_of_strongest(voice, share) * given.box;
     const at::Tensor side = options.norm_wh ? mean_side(given.wh, 1) : at::Tensor();
     const at::Tensor wh = wh_seen_by(voice, student.wh, classes);
     terms.add(teachers[t].name + "/wh", weighted_l1(wh, given.wh, weight, side), factor(&LossWeights::wh));

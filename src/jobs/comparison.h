@@ -19,6 +19,7 @@ struct ComparedMethod {
   std::vector<std::string> overrides;  // key=value, on top of the base configuration
   std::string supervision;             // fusion.method as resolved: kd, pseudo, labels, ...
   std::string loss;                    // fusion.loss, for methods that ask teachers; else empty
+  std::string init;                    // training.init, weights that it starts from; empty: fresh
 };
 
 enum class RunState { kMissing, kFailed, kDone };

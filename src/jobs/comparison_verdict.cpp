@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <map>
+#include <set>
 
 #include "core/join.h"
 
@@ -92,11 +94,65 @@ int count(const Comparison& comparison, RunState state) {
                                         [&](const ComparedRun& run) { return run.state == state; }));
 }
 
+// "kd 2 of 3 (seed 1 failed)" for each method that lacks seeds.
+std::string gaps_of_method(const Comparison& comparison, std::size_t method) {
+  std::vector<std::string> lacking;
+  for (std::size_t s = 0; s < comparison.seeds.size(); ++s) {
+    const RunState state = run_of(comparison, method, s).state;
+    if (state == RunState::kDone) continue;
+    lacking.push_back("seed " + std::to_string(comparison.seeds[s]) +
+                      (state == RunState::kFailed ? " failed" : " is missing"));
+  }
+  if (lacking.empty()) return {};
+  const std::size_t all = comparison.seeds.size();
+  return comparison.methods[method].name + " " + std::to_string(all - lacking.size()) + " of " + std::to_string(all) +
+         " (" + join(lacking) + ")";
+}
+
+std::string gaps_sentence(const Comparison& comparison) {
+  std::vector<std::string> lacking;
+  for (std::size_t m = 0; m < comparison.methods.size(); ++m) {
+    const std::string gaps = gaps_of_method(comparison, m);
+    if (!gaps.empty()) lacking.push_back(gaps);
+  }
+  if (lacking.empty()) return {};
+  const std::string rest = lacking.size() < comparison.methods.size() ? "; the others have all" : "";
+  return "Seeds that methods have: " + join(lacking) + rest + ".";
+}
+
+// The values that the methods have, and who has each: "x.safetensors (kd, pseudo); none (labels)".
+std::string shared_by(const Comparison& comparison, std::string ComparedMethod::*value) {
+  std::map<std::string, std::vector<std::string>> names;
+  for (const ComparedMethod& method : comparison.methods) names[method.*value].push_back(method.name);
+  std::vector<std::string> parts;
+  for (const auto& [what, who] : names) parts.push_back((what.empty() ? "none" : what) + " (" + join(who) + ")");
+  return names.size() > 1 ? join(parts, "; ") : "";
+}
+
+std::set<std::string> versions_of(const Comparison& comparison) {
+  std::set<std::string> versions;
+  for (const ComparedRun& run : comparison.runs) {
+    for (const auto& [key, value] : run.record.environment) {
+      if (key == "version") versions.insert(value);
+    }
+  }
+  return versions;
+}
+
 void add_notes(Comparison& comparison) {
   const int missing = count(comparison, RunState::kMissing), failed = count(comparison, RunState::kFailed);
   const std::string all = std::to_string(comparison.runs.size());
   if (missing > 0) comparison.notes.push_back(std::to_string(missing) + " of " + all + " runs are missing so far.");
   if (failed > 0) comparison.notes.push_back(std::to_string(failed) + " of " + all + " runs failed.");
+  const std::string init = shared_by(comparison, &ComparedMethod::init);
+  if (!init.empty()) {
+    comparison.notes.push_back(
+        "The methods start from different weights, and that alone may make a difference: " + init + ".");
+  }
+  if (const std::set<std::string> versions = versions_of(comparison); versions.size() > 1) {
+    comparison.notes.push_back("The runs are of different versions of the program: " +
+                               join(std::vector<std::string>(versions.begin(), versions.end())) + ".");
+  }
   if (comparison.seeds.size() == 1) {
     comparison.notes.push_back("With one seed there are no intervals: no difference can be told from chance.");
   } else if (comparison.seeds.size() == 2) {
@@ -142,9 +198,11 @@ void judge(Comparison& comparison) {
     if (comparison.methods[m].name == comparison.baseline) continue;
     summary.verdict = verdict_on(comparison.methods[m].name, comparison.baseline, summary.all.ap_difference) +
                       class_sentence(comparison, summary);
+    const std::string gaps = gaps_of_method(comparison, m);
+    if (!gaps.empty()) summary.verdict += " Its seeds: " + gaps + ".";
   }
   for (const std::string& sentence :
-       {best_sentence(comparison),
+       {best_sentence(comparison), gaps_sentence(comparison),
         group_sentence(comparison, "Better than", [](const Interval& d) { return d.low > 0; }),
         group_sentence(comparison, "Worse than", [](const Interval& d) { return d.high < 0; }),
         group_sentence(comparison, "No difference shown to", [](const Interval& d) { return !d.excludes_zero(); }),

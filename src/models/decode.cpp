@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "core/error.h"
+
 namespace conclave {
 namespace {
 
@@ -41,6 +43,19 @@ at::Tensor largest_of_three(const at::Tensor& values, std::int64_t dim) {
   return largest;
 }
 
+// What is read below lies inside of the tensors.
+void check_shapes(const HeadOutputs& heads) {
+  const at::Tensor &heat = heads.heat, &wh = heads.wh, &offset = heads.offset;
+  const auto on_grid = [&](const at::Tensor& head) {
+    return head.dim() == 4 && head.size(0) == heat.size(0) && head.size(2) == heat.size(2) &&
+           head.size(3) == heat.size(3);
+  };
+  if (heat.dim() != 4 || !on_grid(wh) || !on_grid(offset) || offset.size(1) != 2 ||
+      (wh.size(1) != 2 && wh.size(1) != 2 * heat.size(1))) {
+    throw Error("heat, wh and offset are not (B,C,h,w), (B,2,h,w) or (B,2C,h,w), and (B,2,h,w)");
+  }
+}
+
 at::Tensor on_cpu(const at::Tensor& tensor) {
   return tensor.to(at::kCPU, at::kFloat).contiguous();
 }
@@ -54,6 +69,7 @@ at::Tensor keep_peaks(const at::Tensor& heat) {
 
 std::vector<std::vector<Detection>> decode(const HeadOutputs& heads, const DecodeOptions& options) {
   const at::NoGradGuard no_grad;
+  check_shapes(heads);
   const at::Tensor heat = on_cpu(keep_peaks(heads.heat.to(at::kFloat).sigmoid()));
   const at::Tensor wh = on_cpu(heads.wh), offset = on_cpu(heads.offset);
   const std::int64_t width = heat.size(3), plane = heat.size(2) * width, per_image = heat.size(1) * plane;

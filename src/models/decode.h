@@ -17,6 +17,7 @@ struct DecodeOptions {
 at::Tensor keep_peaks(const at::Tensor& heat);
 
 // Boxes in pixels of the model's input, by falling score; per image of the batch.
+// Throws Error for heads whose shapes do not belong together.
 //   centre = (cell + offset) * stride, size = wh * stride (the class's own pair where there is one per class).
 std::vector<std::vector<Detection>> decode(const HeadOutputs& heads, const DecodeOptions& options);
 

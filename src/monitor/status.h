@@ -35,7 +35,7 @@ struct RankStatus {
   double images_per_second = 0;            // of this rank
   double data_wait = 0, teacher_wait = 0;  // shares of the time, 0..1
   double eta_seconds = 0, up_seconds = 0;
-  bool local = false;  // its teachers are in its own process, or it asks none
+  bool local = false;  // its teachers are in its own process, or it asks none: they have no workers
   int window = 0;      // views that may be in flight
   std::uint64_t views = 0, stored_views = 0, bytes = 0, leases_reissued = 0;
   std::vector<std::pair<std::string, double>> phases;  // seconds of the loop, by phase

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "core/error.h"
+#include "core/log.h"
 
 namespace conclave {
 namespace {
@@ -31,6 +32,10 @@ Endpoint endpoint_of(const std::string& address) {
     }
   }
   throw Error("is not HOST:PORT", address, "127.0.0.1:0 picks a free port, say", Exit::kUsage);
+}
+
+bool is_loopback(const std::string& host) {
+  return host.starts_with("127.") || host == "localhost" || host == "::1" || host == "[::1]";
 }
 
 }  // namespace
@@ -70,6 +75,10 @@ StatusServer::StatusServer(const std::string& address, Pages pages) : state_(std
                                                                              : -1;
   if (port < 0) throw Error("can't listen here", address, "another program may use the port; port 0 picks a free one");
   state.address = endpoint.host + ":" + std::to_string(port);
+  if (!is_loopback(endpoint.host)) {
+    log::warn("the status pages at {} show names of runs, teachers and hosts to everybody who reaches this address",
+              state.address);
+  }
   state.thread = std::thread([&state] { state.server.listen_after_bind(); });
   // stop() does nothing before this.
   while (!state.server.is_running()) std::this_thread::sleep_for(std::chrono::milliseconds(1));

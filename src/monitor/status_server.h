@@ -6,15 +6,16 @@
 
 namespace conclave {
 
-// Two pages over HTTP: GET /metrics (Prometheus) and GET /status (JSON). Read only, without secrets; bind it to
-// loopback or to a trusted network.
+// Two pages over HTTP: GET /metrics (Prometheus) and GET /status (JSON). Read only, without secrets, and
+// without keys: bind it to loopback or to a trusted network.
 class StatusServer {
  public:
   struct Pages {
     std::function<std::string()> metrics, status;  // called from the server's threads, one at a time
   };
 
-  // Listens at "HOST:PORT" (PORT 0 picks one). Throws Error (where = the address) when it can't.
+  // Listens at "HOST:PORT" (PORT 0 picks one); warns unless HOST is loopback. Throws Error (where = the address) when
+  // it can't.
   StatusServer(const std::string& address, Pages pages);
   ~StatusServer();
 

@@ -16,7 +16,13 @@ class WorkerStore final : public TargetCache {
       : lookup_(std::move(store)), teachers_(std::move(teachers)), root_(std::move(root)) {}
 
   std::optional<std::string> find(std::size_t teacher, const TargetRequest& view, const Welcome& trainer) override {
-    return lookup_.find(key_of(teacher, view, trainer));
+    const TargetKey key = key_of(teacher, view, trainer);
+    try {
+      return lookup_.find(key);
+    } catch (const std::exception& error) {
+      if (!std::exchange(unreadable_, true)) log::warn("what can't be looked up is computed: {}", error.what());
+      return std::nullopt;
+    }
   }
 
   void keep(std::size_t teacher, const TargetRequest& view, const Welcome& trainer,
@@ -40,7 +46,8 @@ class WorkerStore final : public TargetCache {
   StoreLookup lookup_;
   const std::vector<ExpectedTeacher> teachers_;
   const std::string root_;
-  bool broken_ = false;  // the store takes no more
+  bool broken_ = false;      // the store takes no more
+  bool unreadable_ = false;  // a lookup failed, and was told
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <span>
 #include <vector>
 
 #include "core/error.h"
@@ -16,6 +17,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kPrefix = "step-";
 constexpr const char* kSuffix = ".safetensors";
+constexpr const char* kChecksum = "crc32c";  // its key in the metadata
 
 fs::path path_of(const fs::path& folder, std::int64_t step) {
   char name[64];
@@ -46,10 +48,27 @@ void remove_leftovers(const fs::path& folder) {
   }
 }
 
-// Over all tensors in name order: finds damage that leaves the file's structure alone.
-std::string checksum(const std::map<std::string, TensorView>& tensors) {
+// Of all that the file says, but for the checksum itself: finds damage that leaves the file's structure alone.
+std::string checksum(const std::map<std::string, TensorView>& tensors,
+                     const std::map<std::string, std::string>& metadata) {
   std::uint32_t crc = 0;
-  for (const auto& [name, view] : tensors) crc = crc32c(view.bytes, crc);
+  const auto add = [&](const std::string& text) {
+    const std::string whole = std::to_string(text.size()) + " " + text;
+    crc = crc32c(std::as_bytes(std::span(whole)), crc);
+  };
+  for (const auto& [key, value] : metadata) {
+    if (key == kChecksum) continue;
+    add(key);
+    add(value);
+  }
+  for (const auto& [name, view] : tensors) {
+    add(name);
+    add(name_of(view.dtype));
+    std::string shape;
+    for (const std::int64_t size : view.shape) shape += std::to_string(size) + ",";
+    add(shape);
+    crc = crc32c(view.bytes, crc);
+  }
   return std::to_string(crc);
 }
 
@@ -64,10 +83,14 @@ Checkpoint read_checkpoint(const fs::path& path) {
   const TensorFile file = TensorFile::open(path);
   Checkpoint checkpoint;
   checkpoint.metadata = file.metadata();
-  if (take_entry(checkpoint.metadata, "crc32c", path.string()) != checksum(file.tensors())) {
-    throw Error("the tensors don't match their checksum", path.string());
+  if (take_entry(checkpoint.metadata, kChecksum, path.string()) != checksum(file.tensors(), file.metadata())) {
+    throw Error("the contents don't match their checksum", path.string());
   }
   checkpoint.step = std::strtoll(take_entry(checkpoint.metadata, "step", path.string()).c_str(), nullptr, 10);
+  if (path.filename() != path_of({}, checkpoint.step).filename()) {
+    throw Error("the checkpoint is of step " + std::to_string(checkpoint.step) + ", its name says another",
+                path.string());
+  }
   checkpoint.best = std::strtod(take_entry(checkpoint.metadata, "best", path.string()).c_str(), nullptr);
   checkpoint.tensors = read_tensor_map(file);
   return checkpoint;
@@ -92,7 +115,7 @@ void save_checkpoint(const fs::path& folder, const Checkpoint& checkpoint, int k
     std::snprintf(best, sizeof best, "%a", checkpoint.best);
     metadata["best"] = best;
     metadata["step"] = std::to_string(checkpoint.step);
-    metadata["crc32c"] = checksum(views);
+    metadata[kChecksum] = checksum(views, metadata);
     write_tensors(path_of(folder, checkpoint.step), views, metadata);
   } catch (const Error& error) {
     throw Error(what + " (" + error.what() + ")", folder.string(),

@@ -18,7 +18,8 @@ struct Checkpoint {
 // folder/step-00001200.safetensors, written aside, synced and renamed; then older ones beyond `keep` are removed.
 void save_checkpoint(const std::filesystem::path& folder, const Checkpoint& checkpoint, int keep = 2);
 
-// The newest that loads whole; a damaged one is passed over with a warning. Nothing when there is none.
+// The newest that loads whole; one that is damaged (a checksum covers all that the file says) or renamed is passed over
+// with a warning. Nothing when there is none.
 std::optional<Checkpoint> load_checkpoint(const std::filesystem::path& folder);
 
 }  // namespace conclave

@@ -22,18 +22,29 @@ bool is_by_class(const std::string& name, const ModelSpec& spec) {
   return name.starts_with("heat.2.") || (spec.architecture.wh_per_class && name.starts_with("wh.2."));
 }
 
-// Each class of ours takes the rows of theirs that has its name.
+std::int64_t rows_per_class(const at::Tensor& tensor, const std::vector<std::string>& classes) {
+  return tensor.size(0) / static_cast<std::int64_t>(classes.size());
+}
+
+bool fits(const std::string& name, const at::Tensor& own, const ModelSpec& spec, const TensorMap& all_theirs,
+          const ModelSpec& their_spec) {
+  const auto found = all_theirs.find(name);
+  if (found == all_theirs.end() || is_by_class(name, spec) != is_by_class(name, their_spec)) return false;
+  const at::Tensor& theirs = found->second;
+  if (!is_by_class(name, spec)) return theirs.sizes() == own.sizes();
+  return theirs.dim() == own.dim() && theirs.sizes().slice(1) == own.sizes().slice(1) &&
+         rows_per_class(theirs, their_spec.classes) == rows_per_class(own, spec.classes);
+}
+
+// Each class of ours takes the rows of theirs that has its name. REQUIRES: fits.
 void copy_by_class(at::Tensor& own, const std::vector<std::string>& classes, const at::Tensor& theirs,
                    const std::vector<std::string>& their_classes) {
-  const auto ours_each = own.size(0) / static_cast<std::int64_t>(classes.size());
-  const auto theirs_each = theirs.size(0) / static_cast<std::int64_t>(their_classes.size());
-  if (ours_each != theirs_each || own.sizes().slice(1) != theirs.sizes().slice(1)) return;
+  const std::int64_t each = rows_per_class(own, classes);
   for (std::size_t c = 0; c < classes.size(); ++c) {
     const auto found = std::find(their_classes.begin(), their_classes.end(), classes[c]);
     if (found == their_classes.end()) continue;
     const auto from = static_cast<std::int64_t>(found - their_classes.begin());
-    own.narrow(0, static_cast<std::int64_t>(c) * ours_each, ours_each)
-        .copy_(theirs.narrow(0, from * theirs_each, theirs_each));
+    own.narrow(0, static_cast<std::int64_t>(c) * each, each).copy_(theirs.narrow(0, from * each, each));
   }
 }
 
@@ -45,19 +56,32 @@ void load_heads(const Detector& model, const TensorMap& theirs, const ModelSpec&
     const auto& others = their_spec.classes;
     (std::find(others.begin(), others.end(), name) != others.end() ? kept : fresh).push_back(name);
   }
-  for (auto& [name, own] : state_of(model)) {
-    if (!starts_with_any(name, {"heat.", "wh.", "offset."})) continue;
-    const auto found = theirs.find(name);
-    if (found == theirs.end()) continue;
-    at::Tensor target = own;
-    if (is_by_class(name, spec) != is_by_class(name, their_spec)) continue;
-    if (is_by_class(name, spec)) {
-      copy_by_class(target, spec.classes, found->second, their_spec.classes);
-    } else if (found->second.sizes() == own.sizes()) {
-      target.copy_(found->second);
+  const TensorMap all = state_of(model);
+  std::vector<std::string> started, left;
+  for (const std::string head : {"heat", "wh", "offset"}) {
+    TensorMap own;
+    for (const auto& [name, tensor] : all) {
+      if (name.starts_with(head + ".")) own[name] = tensor;
+    }
+    const bool whole = std::all_of(own.begin(), own.end(), [&](const auto& entry) {
+      return fits(entry.first, entry.second, spec, theirs, their_spec);
+    });
+    (whole ? started : left).push_back(head);
+    if (!whole) continue;
+    for (auto& [name, tensor] : own) {
+      if (is_by_class(name, spec)) {
+        copy_by_class(tensor, spec.classes, theirs.at(name), their_spec.classes);
+      } else {
+        tensor.copy_(theirs.at(name));
+      }
     }
   }
-  log::info("heads start from {}; its classes: {}{}{}", file.string(), kept.empty() ? "none" : join(kept),
+  if (!left.empty()) {
+    log::warn("training.init_heads: {} of {} differ from the student's in shape and start fresh", join(left),
+              file.string());
+  }
+  if (started.empty()) return;
+  log::info("{} start from {}; its classes: {}{}{}", join(started), file.string(), kept.empty() ? "none" : join(kept),
             fresh.empty() ? "" : "; new classes: ", join(fresh));
 }
 

@@ -7,6 +7,7 @@
 #include "core/log.h"
 #include "datasets/write_coco.h"
 #include "student/pseudo_journal.h"
+#include "student/teacher_weights.h"
 
 namespace conclave {
 namespace {
@@ -82,6 +83,8 @@ Labeller::Labeller(RunOptions options, std::vector<TeacherChannels> teachers, fs
                 "leave a class out of a set's `labelled` list to have the teachers label it", Exit::kUsage);
   }
   check_thresholds(input());
+  ProcessGroup alone;
+  weigh_by_ap(options_, val_, teachers_, alone);
   const std::optional<std::string> begun_with = PseudoJournal::made_by(journal());
   if (begun_with && *begun_with != pseudo_facts(input())) {
     throw Error("was begun with other images, teachers or fusion.pseudo options", part_.string(),

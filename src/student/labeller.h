@@ -39,7 +39,7 @@ class Labeller {
   std::filesystem::path journal() const { return part_ / "boxes.jsonl"; }
 
   RunOptions options_;
-  const std::vector<TeacherChannels> teachers_;
+  std::vector<TeacherChannels> teachers_;
   const std::filesystem::path out_, part_;
   const bool resume_;
   std::vector<Dataset> datasets_;

@@ -107,7 +107,9 @@ std::vector<ClassThreshold> find_thresholds(const PseudoInput& input, Asker& ask
   for (std::size_t c = 0; c < wanted.size(); ++c) {
     thresholds.push_back({.score = 1});
     if (!wanted[c].pseudo) continue;
-    const CurvePoint best = best_f1(precision_recall(matches[c]));
+    std::vector<CurvePoint> curve = precision_recall(matches[c]);
+    std::erase_if(curve, [](const CurvePoint& point) { return point.score < kLeastPseudoScore; });
+    const CurvePoint best = best_f1(curve);
     if (best.f1 <= 0) {
       throw Error("the teachers find none of the " + std::to_string(matches[c].objects) + " objects on set '" +
                       val.name + "', so no threshold is better than another",

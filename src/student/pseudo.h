@@ -41,9 +41,10 @@ std::string pseudo_facts(const PseudoInput& input);
 
 // Asks the teachers: about the plain views of the validation set for the thresholds of the best F1 (IoU 0.5, of merged
 // boxes), unless one is given; then, unless labels are made per view, about those of every image that needs them.
-// What was said is kept in `journal`; one there of equal facts is gone on with when `reuse`, and what it holds is not
-// asked again. Shows its progress in the log. Throws what the source throws, and Error for a class of which the
-// teachers find no object on the validation set; Exit::kInterrupted when stop_requested().
+// What was said is kept in `journal`; one there is gone on with when `reuse`, and what it holds is not asked again; one
+// of other facts is then an Error and stays as it is. Shows its progress in the log. Throws what the source throws, and
+// Error for a class of which the teachers find no object on the validation set; Exit::kInterrupted when
+// stop_requested().
 PseudoLabels make_pseudo_labels(const PseudoInput& input, TargetSource& source, const std::filesystem::path& journal,
                                 bool reuse);
 

@@ -68,7 +68,12 @@ std::optional<std::string> PseudoJournal::made_by(const std::filesystem::path& f
 PseudoJournal::PseudoJournal(std::filesystem::path file, const std::string& made_by, bool reuse)
     : file_(std::move(file)) {
   std::vector<std::string> lines = reuse ? whole_lines(file_) : std::vector<std::string>();
-  if (header_of(lines) != made_by) lines.clear();
+  const std::optional<std::string> begun_with = header_of(lines);
+  if (begun_with && *begun_with != made_by) {
+    throw Error("holds what teachers said of other images or options, or other teachers", file_.string(),
+                "set these back to go on with it, start a new run in another folder, or remove the file", Exit::kUsage);
+  }
+  if (!begun_with) lines.clear();
   std::string kept = Json{{"made_by", made_by}}.dump() + "\n";
   try {
     for (std::size_t i = 1; i < lines.size(); ++i) {

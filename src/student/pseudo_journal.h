@@ -18,8 +18,8 @@ namespace conclave {
 // (made_by thresholds view*). One thread.
 class PseudoJournal {
  public:
-  // Begins `file` anew, or goes on with one of the same made_by where `reuse`: a last line that was cut off is dropped.
-  // Throws Error when the file can't be written.
+  // Begins `file` anew, or goes on with what is there where `reuse`: a last line that was cut off is dropped. Throws
+  // Error, having touched nothing, when what is there has another made_by, and when the file can't be written.
   PseudoJournal(std::filesystem::path file, const std::string& made_by, bool reuse);
 
   // What the file was made by; nothing where there is none or it is no journal.

@@ -2,11 +2,13 @@
 
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <tuple>
 
 #include "core/error.h"
+#include "core/file.h"
 #include "core/hash.h"
 
 namespace conclave {
@@ -17,18 +19,38 @@ std::string text(const T& value) {
   return nlohmann::json(value).dump();
 }
 
-// The set's images and boxes; not where they lie.
+// How much of each path is the folder that all images share.
+std::size_t common_folder(const std::vector<ImageEntry>& images) {
+  if (images.empty()) return 0;
+  const std::string& first = images.front().path;
+  std::size_t same = first.size();
+  for (const ImageEntry& image : images) {
+    const auto end = first.begin() + static_cast<std::ptrdiff_t>(std::min(same, image.path.size()));
+    same = static_cast<std::size_t>(std::mismatch(first.begin(), end, image.path.begin()).first - first.begin());
+  }
+  const std::size_t slash = first.substr(0, same).rfind('/');
+  return slash == std::string::npos ? 0 : slash + 1;
+}
+
+// The set's images, by name, and boxes; not where they lie.
 std::string content_of(const Dataset& dataset) {
+  const std::size_t folder = common_folder(dataset.images);
   nlohmann::json images = nlohmann::json::array();
   for (const ImageEntry& image : dataset.images) {
     nlohmann::json boxes = nlohmann::json::array();
     for (const Annotation& a : image.annotations) {
       boxes.push_back({a.cls, a.crowd, a.box.x0, a.box.y0, a.box.x1, a.box.y1});
     }
-    images.push_back({image.id, image.width, image.height, std::move(boxes)});
+    images.push_back({image.path.substr(folder), image.id, image.width, image.height, std::move(boxes)});
   }
-  const std::string bytes = nlohmann::json({dataset.labelled, std::move(images)}).dump();
+  const std::string bytes = nlohmann::json({dataset.labelled, std::move(images)})
+                                .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   return std::to_string(dataset.images.size()) + " images, " + sha256(std::as_bytes(std::span(bytes))).substr(0, 16);
+}
+
+std::string hash_of_file(const std::string& path) {
+  const std::string bytes = read_file(path);
+  return sha256(std::as_bytes(std::span(bytes))).substr(0, 16);
 }
 
 std::string weights_text(const LossWeights& weights) {
@@ -71,6 +93,9 @@ RunFacts run_facts(const RunOptions& options, const std::vector<Dataset>& datase
   facts["training.ema"] = text(training.ema);
   if (const SwaOptions& swa = training.swa; swa.every > 0) {
     facts["training.swa"] = text(std::vector<double>{swa.from, double(swa.every), double(swa.norm_views)});
+  }
+  if (!training.init.empty()) {
+    facts["training.init"] = hash_of_file(training.init) + (training.init_heads ? " with heads" : "");
   }
   facts["training.norm_eval"] = text(training.norm_eval);
   facts["training.bf16"] = text(training.bf16);

@@ -26,7 +26,8 @@ bool holds_run(const RunFolder& folder) {
     return fs::is_directory(path, failure) && fs::directory_iterator(path, failure) != fs::directory_iterator();
   };
   return fs::exists(folder.metrics(), failure) || fs::exists(folder.result(), failure) ||
-         has_entries(folder.best().parent_path()) || has_entries(folder.checkpoints());
+         fs::exists(folder.pseudo(), failure) || has_entries(folder.best().parent_path()) ||
+         has_entries(folder.checkpoints());
 }
 
 }  // namespace

@@ -23,8 +23,8 @@ struct RunFolder {
 };
 
 // Makes the folder and its parts. Throws Error, having touched nothing, when it already holds a run (metrics, weights,
-// a checkpoint or a result) and `resume` is false, or when the path is not a folder. Calling it again before training
-// began is harmless: config.yaml and env.json alone are not a run.
+// a checkpoint, what teachers said or a result) and `resume` is false, or when the path is not a folder. Calling it
+// again before training began is harmless: config.yaml and env.json alone are not a run.
 RunFolder open_run_folder(const std::filesystem::path& root, bool resume);
 
 // Keeps other processes from training in a folder, for as long as it lives or its process does. Throws Error (where =

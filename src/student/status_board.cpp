@@ -34,7 +34,7 @@ StatusBoard::StatusBoard(const RunOptions& options, int rank, int ranks, const T
   status_.ranks = ranks;
   status_.steps = options.training.schedule.steps;
   status_.local = options.service.source == "local" || !asks_every_view(options.fusion) ||
-                  options.service.store.mode != StoreMode::kOff;
+                  options.service.store.mode == StoreMode::kReplay;
   status_.window = options.training.window / ranks;
   if (options.service.status == "off") return;
   server_ = std::make_unique<StatusServer>(

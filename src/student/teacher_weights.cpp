@@ -76,7 +76,10 @@ std::vector<double> channel_weights(const TeacherOptions& teacher, const Teacher
 
 void weigh_by_ap(const RunOptions& options, const std::optional<Dataset>& val, std::vector<TeacherChannels>& teachers,
                  ProcessGroup& ranks) {
-  if (options.fusion.merge != Merge::kWeighted || !distils(options.fusion.method)) return;
+  const FusionOptions& fusion = options.fusion;
+  const bool heat = distils(fusion.method) && fusion.merge == Merge::kWeighted;
+  const bool boxes = fusion.method == Method::kPseudo && fusion.pseudo.merge == PseudoMerge::kWbf;
+  if (!heat && !boxes) return;
   for (std::size_t t = 0; t < std::min(teachers.size(), options.teachers.size()); ++t) {
     const TeacherOptions& teacher = options.teachers[t];
     if (teacher.weight) continue;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/file.h"
 #include "core/log.h"
 #include "student/device.h"
 #include "student/pseudo.h"
@@ -38,6 +39,21 @@ void check_options(const RunOptions& options, const World& world) {
                 "training.batch", "it counts the views of all ranks together: make it a multiple of the ranks",
                 Exit::kUsage);
   }
+}
+
+// What the ranks must agree on before they first meet: what decides the result, and what decides when they meet.
+RunFacts shared_facts(const RunOptions& options, const std::vector<Dataset>& datasets,
+                      const std::vector<TeacherChannels>& teachers, const std::optional<Dataset>& val, bool resume) {
+  RunFacts facts = run_facts(options, datasets, teachers, val);
+  facts["--resume"] = resume ? "given" : "not given";
+  facts["training.eval_every"] = std::to_string(options.training.eval_every);
+  facts["training.checkpoint_every"] = std::to_string(options.training.checkpoint_every);
+  facts["ranks.bucket_mb"] = std::to_string(options.ranks.bucket_mb);
+  facts["data.val"] = val ? val->name + " " + run_facts(options, {*val}, {}).at("train." + val->name) : "none";
+  for (const TeacherOptions& teacher : options.teachers) {
+    if (!teacher.weight) facts["teachers." + teacher.name + ".weight"] = "auto";
+  }
+  return facts;
 }
 
 // Ranks that don't mean the same training would wait for each other for ever, or learn something else without a word.
@@ -113,7 +129,7 @@ std::string Trainer::coverage_text() const {
   return to_text(state_->coverage, state_->options.classes, state_->sets, state_->teachers);
 }
 
-RunResult Trainer::run(TargetSource& source, bool resume) {
+RunResult Trainer::run(TargetSource& source, bool resume, const std::string& config) {
   State& state = *state_;
   const RunOptions& options = state.options;
   ProcessGroup& ranks = state.ranks;
@@ -130,13 +146,18 @@ RunResult Trainer::run(TargetSource& source, bool resume) {
   if (options.fusion.method == Method::kBackground) {
     log::warn("method background takes unlabelled objects for background: expect worse accuracy than `ignore`");
   }
+  if (ranks.size() > 1) {
+    check_same_everywhere(shared_facts(options, state.datasets, state.teachers, state.val, resume), ranks);
+  }
   weigh_by_ap(options, state.val, state.teachers, ranks);
   RunFacts facts = run_facts(options, state.datasets, state.teachers, state.val);
   facts["ranks"] = std::to_string(ranks.size());
-  check_same_everywhere(facts, ranks);
   const bool live = asks_every_view(options.fusion);
   PseudoRule pseudo;
   if (options.fusion.method == Method::kPseudo) {
+    ranks.together([&] {
+      if (resume && ranks.writes()) check_resumable(folder, facts);  // before what teachers said is touched
+    });
     const PseudoInput input{options, state.datasets, state.val, state.coverage, state.teachers};
     const PseudoLabels labels = make_pseudo_labels(input, source, folder.pseudo(), resume, ranks);
     if (!live) log::info("{} pseudo labels", add_pseudo_labels(state.datasets, state.coverage, labels));
@@ -146,6 +167,9 @@ RunResult Trainer::run(TargetSource& source, bool resume) {
   const std::vector<TeacherChannels> asked = live ? state.teachers : std::vector<TeacherChannels>();
   Training training({options, state.datasets, state.val, state.coverage, asked, ranks, pseudo}, facts);
   if (resume) training.resume();
+  ranks.together([&] {
+    if (ranks.writes() && !config.empty()) write_file_atomically(folder.config(), config);
+  });
   RunResult result = training.run(live ? source : *empty);
   if (!live) result.source = source.stats();
   result.pseudo_thresholds = pseudo.thresholds;

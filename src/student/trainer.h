@@ -41,8 +41,9 @@ class Trainer {
   const Coverage& coverage() const;
   std::string coverage_text() const;  // the table
 
-  // Call once.
-  RunResult run(TargetSource& source, bool resume);
+  // Call once. `config`: its text becomes the run's config.yaml as soon as nothing forbids that the run begins or goes
+  // on; empty: the file stays as it is.
+  RunResult run(TargetSource& source, bool resume, const std::string& config = {});
 
  private:
   struct State;

@@ -25,7 +25,30 @@ std::map<std::string, std::string> provenance(std::int64_t step, std::uint64_t s
   return {{"step", std::to_string(step)}, {"seed", std::to_string(seed)}};
 }
 
+// What a checkpoint says beside the facts.
+struct SavedProgress {
+  double seconds = 0;
+  std::optional<std::int64_t> evaluated;
+};
+
+// Throws Error where the checkpoint is of a run with other facts.
+SavedProgress check_facts(const Checkpoint& checkpoint, const RunFacts& facts, const std::string& where) {
+  RunFacts saved = checkpoint.metadata;
+  const auto seconds = saved.extract("seconds");
+  const auto evaluated = saved.extract("evaluated");
+  check_same_run(saved, facts, where);
+  SavedProgress progress;
+  if (!evaluated.empty()) progress.evaluated = std::strtoll(evaluated.mapped().c_str(), nullptr, 10);
+  if (!seconds.empty()) progress.seconds = std::strtod(seconds.mapped().c_str(), nullptr);
+  return progress;
+}
+
 }  // namespace
+
+void check_resumable(const RunFolder& folder, const RunFacts& facts) {
+  const std::optional<Checkpoint> checkpoint = load_checkpoint(folder.checkpoints());
+  if (checkpoint) check_facts(*checkpoint, facts, folder.checkpoints().string());
+}
 
 Training::Training(const TrainingInput& input, RunFacts facts)
     : options_(input.options),
@@ -68,15 +91,12 @@ void Training::load() {
     log::info("{}: no checkpoint, training starts at step 0", where);
     return;
   }
-  RunFacts saved = checkpoint->metadata;
-  const auto seconds = saved.extract("seconds");
-  const auto evaluated = saved.extract("evaluated");
-  check_same_run(saved, facts_, where);
+  const SavedProgress progress = check_facts(*checkpoint, facts_, where);
   student_.load(checkpoint->tensors, where);
   step_ = checkpoint->step;
   best_ = checkpoint->best;
-  if (!evaluated.empty()) evaluated_ = std::strtoll(evaluated.mapped().c_str(), nullptr, 10);
-  if (!seconds.empty()) seconds_before_ = std::strtod(seconds.mapped().c_str(), nullptr);
+  evaluated_ = progress.evaluated.value_or(evaluated_);
+  seconds_before_ = progress.seconds;
   log::info("training goes on after step {}", step_);
 }
 
@@ -178,10 +198,16 @@ HeadOutputs Training::forward(Detector& model, const at::Tensor& pixels) {
 // On every rank.
 const TensorMap& Training::shipped() {
   if (shipped_at_ == step_) return shipped_;
+  shipped_at_ = -1;
   shipped_ = student_.shipped();
+  if (retakes_statistics()) retake_statistics_of_mean();
   shipped_at_ = step_;
-  if (student_.ships_mean() && training_.swa.norm_views > 0 && !training_.norm_eval) retake_statistics_of_mean();
   return shipped_;
+}
+
+// Those of the mean of the weights.
+bool Training::retakes_statistics() const {
+  return student_.ships_mean() && training_.swa.norm_views > 0 && !training_.norm_eval;
 }
 
 // From the first views of the training, in batches as it has them.
@@ -238,7 +264,8 @@ bool Training::evaluation_due() const {
 void Training::evaluate() {
   phases_.enter("evaluate");
   board_->phase("evaluating");
-  const TensorMap& weights = shipped();
+  saved_if_it_fails([this] { shipped(); });
+  const TensorMap& weights = shipped_;
   const auto ship_best = [&] {
     check_weights(weights, folder_.best());
     save_detector(folder_.best(), spec_, weights, provenance(step_, options_.seed));
@@ -266,25 +293,35 @@ void Training::evaluate() {
   });
 }
 
-// The training goes on while the copies are written; it waits where the checkpoint before is still being written.
+// The training goes on while the copies are written; it waits where the checkpoint before is still being written. What
+// has to look at images again, and may fail, comes after the checkpoint.
 void Training::save() {
   phases_.enter("save");
   board_->phase("saving");
   ranks_.barrier();  // a rank lost in the middle of this step would leave half of its sums in the weights
-  shipped();
-  on_writer([this] {
+  const bool ship_later = shipped_at_ != step_ && retakes_statistics();
+  if (!ship_later) shipped();
+  on_writer([&] {
     run_log_->flush();
     Checkpoint checkpoint{step_, best_, student_.tensors(), facts_};
     checkpoint.metadata["evaluated"] = std::to_string(evaluated_);
     checkpoint.metadata["seconds"] = std::to_string(seconds_before_ + spent_.training);
-    TensorMap weights = shipped_;
+    TensorMap weights = ship_later ? TensorMap() : shipped_;
     check_weights(weights, folder_.last());
     writer_.start([this, step = step_, checkpoint = std::move(checkpoint), weights = std::move(weights)] {
-      save_detector(folder_.last(), spec_, weights, provenance(step, options_.seed));
+      if (!weights.empty()) save_detector(folder_.last(), spec_, weights, provenance(step, options_.seed));
       save_checkpoint(folder_.checkpoints(), checkpoint, kKeptCheckpoints);
     });
   });
   saved_step_ = step_;
+  if (!ship_later) return;
+  shipped();
+  on_writer([this] {
+    check_weights(shipped_, folder_.last());
+    writer_.start([this, step = step_, weights = shipped_] {
+      save_detector(folder_.last(), spec_, weights, provenance(step, options_.seed));
+    });
+  });
 }
 
 // What fails here fails on all ranks, after a whole step, unless a rank is lost.

@@ -32,6 +32,9 @@ struct TrainingInput {
   PseudoRule pseudo = {};  // where pseudo labels are made per view
 };
 
+// Throws Error where the newest checkpoint of the folder belongs to a run with other facts. Changes nothing.
+void check_resumable(const RunFolder& folder, const RunFacts& facts);
+
 // One run, from its newest checkpoint or the start, to the end: the loop. (resume)? run. Every rank has its own and
 // makes the same calls.
 class Training {
@@ -50,6 +53,7 @@ class Training {
   HeadOutputs forward(const at::Tensor& pixels);
   HeadOutputs forward(Detector& model, const at::Tensor& pixels);
   const TensorMap& shipped();
+  bool retakes_statistics() const;
   void retake_statistics_of_mean();
   Sampler make_sampler(std::uint64_t views) const;
   void log_step(double lr, const StepValues& values, const Window& window);

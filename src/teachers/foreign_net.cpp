@@ -17,6 +17,7 @@ namespace conclave {
 namespace {
 
 constexpr double kRangeSlack = 1e-4;          // by which a probability may miss [0,1]
+constexpr float kMostRelative = 1.5f;         // that a corner of a box in shares of the input may reach
 constexpr double kMostPositive = 0.5;         // share of cells above p = 0.5 that no detector's heat reaches
 constexpr std::int64_t kMostBoxes = 1 << 20;  // before weak ones are dropped
 
@@ -231,6 +232,7 @@ class ForeignNet final : public TeacherNet {
     } else {
       read_separate(outputs, all);
     }
+    check_scale(all);
     return suppress(std::move(all.kept), format_.nms);
   }
 
@@ -239,6 +241,9 @@ class ForeignNet final : public TeacherNet {
     const ForeignNet& net;
     const at::Tensor& images;
     std::vector<Detection> kept;
+    std::int64_t boxes = 0;  // with an extent, however weak
+    float furthest = 0;      // of their coordinates, as the network gives them
+    bool counts = false;     // one of them is strong enough
 
     void add(const float* box, std::int64_t step, bool centred, float score, std::int64_t cls) {
       const TeacherFormat& format = net.format_;
@@ -247,7 +252,14 @@ class ForeignNet final : public TeacherNet {
         net.wrong("format.outputs", "a score is " + std::to_string(score) + ", not within [0,1]",
                   "scores must have been through the sigmoid or softmax");
       }
+      const float far =
+          std::max({std::abs(box[0]), std::abs(box[step]), std::abs(box[2 * step]), std::abs(box[3 * step])});
+      if (score > 0 && far > 0) {
+        ++boxes;
+        furthest = std::max(furthest, far);
+      }
       if (score < static_cast<float>(format.min_score)) return;
+      counts = counts || far > 0;
       cls -= format.first_class;
       if (cls < 0 || cls >= count) {
         net.wrong("format.first_class",
@@ -285,6 +297,18 @@ class ForeignNet final : public TeacherNet {
       kept.push_back({{x0, y0, x1, y1}, static_cast<int>(cls), std::min(score, 1.0f)});
     }
   };
+
+  // Boxes that all lie in the first pixel are shares of the input, not pixels. Until boxes of pixels were seen once.
+  void check_scale(const Candidates& all) const {
+    constexpr std::int64_t kTelling = 10;  // weak boxes; of those that count, one will do
+    if (format_.relative || pixels_seen_) return;
+    pixels_seen_ = all.furthest > kMostRelative;
+    if (pixels_seen_ || (!all.counts && all.boxes < kTelling)) return;
+    wrong("format.boxes",
+          "are said to be in pixels, but all " + std::to_string(all.boxes) + " lie within " +
+              std::to_string(all.furthest) + " pixels of the corner",
+          "these are shares of the input: relative: true");
+  }
 
   // A class number that came as a float.
   std::int64_t class_number(float value) const {
@@ -356,6 +380,7 @@ class ForeignNet final : public TeacherNet {
   const std::vector<std::string> classes_;
   const std::string where_;
   bool looked_at_ = false;
+  mutable bool pixels_seen_ = false;
 };
 
 }  // namespace

@@ -256,7 +256,7 @@ std::int64_t element_size(std::int64_t type) {
 
 class OnnxReader {
  public:
-  explicit OnnxReader(const std::string& where) : fault_(where) {}
+  OnnxReader(const std::string& where, OnnxOperators operators) : fault_(where), operators_(operators) {}
 
   OnnxModel read(std::string_view bytes) {
     WireMessage model(bytes, fault_);
@@ -347,7 +347,8 @@ class OnnxReader {
       if (field->number == node_field::kDomain) domain = text(*field, fault_);
       if (field->number == node_field::kAttribute) read_attribute(message(*field, fault_));
     }
-    const bool known = (domain.empty() || domain == "ai.onnx") && known_operators().contains(op);
+    const bool known = operators_ == OnnxOperators::kAny ||
+                       ((domain.empty() || domain == "ai.onnx") && known_operators().contains(op));
     if (!known && unknown_.size() < 20) unknown_.insert(printable(domain.empty() ? op : domain + "." + op));
     for (const std::string& output : outputs) makers_[output] = name;
   }
@@ -476,6 +477,7 @@ class OnnxReader {
   }
 
   const OnnxFault fault_;
+  const OnnxOperators operators_;
   OnnxModel model_;
   std::set<std::string> weights_, unknown_;
   std::map<std::string, std::string> makers_;
@@ -483,8 +485,8 @@ class OnnxReader {
 
 }  // namespace
 
-OnnxModel read_onnx(std::string_view bytes, const std::string& where) {
-  return OnnxReader(where).read(bytes);
+OnnxModel read_onnx(std::string_view bytes, const std::string& where, OnnxOperators operators) {
+  return OnnxReader(where, operators).read(bytes);
 }
 
 }  // namespace conclave

@@ -192,6 +192,10 @@ class Archive {
       if (!entry.deflated && !inner.starts_with("code/")) continue;
       const std::string text = unpacked(*reader, inner, entry);
       code = code || (inner.starts_with("code/") && inner.ends_with(".py"));
+      if (inner.ends_with(".py") && text.find("__setstate__") != std::string::npos) {
+        throw Error("its code in " + inner.substr(0, 80) + " has a __setstate__, which runs while it is loaded", where_,
+                    "trace the model, which leaves such methods behind; quantized layers can't teach");
+      }
       for (const std::string_view call : kTouchesFiles) {
         if (!inner.ends_with(".py") || text.find(call) == std::string::npos) continue;
         throw Error("its code in " + inner.substr(0, 80) + " calls " + std::string(call) + "…, which touches files",

@@ -5,7 +5,9 @@
 #include <torch/library.h>
 #include <torch/script.h>
 
+#include <set>
 #include <sstream>
+#include <string_view>
 
 #include "core/error.h"
 #include "teachers/bf16_guard.h"
@@ -28,25 +30,44 @@ std::string brief(const std::exception& error) {
   return text.substr(0, 500);
 }
 
+// Operators of these computing libraries alone.
+bool computes(const c10::Symbol& kind) {
+  static const std::set<std::string_view> spaces = {"aten", "prim", "quantized", "prepacked", "mkldnn", "onednn"};
+  static const std::set<std::string_view> others = {"aten::save",      "aten::load",      "aten::from_file",
+                                                    "prim::PythonOp",  "prim::rpc_async", "prim::rpc_sync",
+                                                    "prim::rpc_remote"};
+  const std::string name = kind.toQualString();
+  if (name == "torchvision::nms") return true;
+  return spaces.contains(std::string_view(name).substr(0, name.find(':'))) && !others.contains(name);
+}
+
+void check_block(const torch::jit::Block& block, const std::string& function, const std::string& where) {
+  for (const torch::jit::Node* node : block.nodes()) {
+    if (!computes(node->kind())) {
+      throw Error("its function " + function.substr(0, 200) + " calls " + node->kind().toQualString() +
+                      ", which touches files or other processes, or is not PyTorch's",
+                  where, "a teacher computes and does nothing else; trace the model without this call");
+    }
+    for (const torch::jit::Block* inner : node->blocks()) check_block(*inner, function, where);
+    for (const c10::Symbol name : node->attributeNames()) {
+      if (node->kindOf(name) == torch::jit::AttributeKind::g) check_block(*node->g(name)->block(), function, where);
+      if (node->kindOf(name) != torch::jit::AttributeKind::gs) continue;
+      for (const auto& graph : node->gs(name)) check_block(*graph->block(), function, where);
+    }
+  }
+}
+
 class TorchScriptNet final : public RawNet {
  public:
   TorchScriptNet(const std::string& bytes, const std::string& where, const EngineOptions& options)
       : where_(where), options_(options), device_(at::kCPU) {
-    check_torchscript_archive(bytes, where_);
     try {
       device_ = c10::Device(options_.device);
     } catch (const std::exception& error) {
       throw Error("can't compute on device '" + options_.device + "'", where_, "use cpu, cuda or cuda:N");
     }
-    try {
-      std::istringstream stream(bytes);
-      module_ = torch::jit::load(stream, device_);
-      module_.eval();
-    } catch (const std::exception& error) {
-      throw Error("LibTorch can't load it: " + brief(error), where_,
-                  "an operator that is not PyTorch's own must be replaced before the model is traced; it must be "
-                  "saved by PyTorch 2.11 or older");
-    }
+    module_ = load_torchscript(bytes, where_, device_);
+    module_.eval();
     const auto forward = module_.find_method("forward");
     if (!forward) throw Error("it has no method `forward`", where_, "trace the model, not a function of it");
     const auto& arguments = forward->function().getSchema().arguments();
@@ -142,6 +163,27 @@ at::Tensor nms(const at::Tensor& boxes, const at::Tensor& scores, double iou_thr
 
 TORCH_LIBRARY_FRAGMENT(torchvision, library) {
   library.def("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor", &nms);
+}
+
+torch::jit::Module load_torchscript(const std::string& bytes, const std::string& where, c10::Device device) {
+  check_torchscript_archive(bytes, where);
+  try {
+    std::istringstream stream(bytes);
+    torch::jit::Module module = torch::jit::load(stream, device);
+    // One compilation unit has the methods of every class and the functions beside them.
+    for (torch::jit::Function* function : module._ivalue()->compilation_unit()->get_functions()) {
+      if (torch::jit::GraphFunction* graph = torch::jit::tryToGraphFunction(*function)) {
+        check_block(*graph->graph()->block(), graph->qualname().qualifiedName(), where);
+      }
+    }
+    return module;
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw Error("LibTorch can't load it: " + brief(error), where,
+                "an operator that is not PyTorch's own must be replaced before the model is traced; it must be "
+                "saved by PyTorch 2.11 or older");
+  }
 }
 
 std::unique_ptr<RawNet> open_torchscript(std::string bytes, const std::string& where, const EngineOptions& options) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "cli/config_run.h"
 #include "core/error.h"
 #include "core/temporary_folder.h"
 
@@ -129,6 +130,67 @@ TEST_F(ComparePlanTest, RunsThatShareTargetsGoOneAfterAnother) {
   EXPECT_TRUE(task(made, "kd, seed 5").after_any.empty());
   EXPECT_THAT(task(made, "kd2, seed 3").words, Contains("service.store.folder=folder/targets/seed3"));
   EXPECT_THAT(task(made, "a, seed 3").words, testing::Not(Contains(HasSubstr("service.store"))));
+  const ComparePlan other = plan(kCompare, {"views.shared=true", "methods.kd2.set.fusion.loss=relu"});
+  EXPECT_TRUE(task(other, "kd2, seed 3").after_any.empty()) << "it asks for other cells";
+  const ComparePlan shifted = plan(kCompare, {"views.shared=true", "methods.kd2.seed_shift=100"});
+  EXPECT_TRUE(task(shifted, "kd2, seed 3").after_any.empty()) << "it draws other views";
+}
+
+TEST_F(ComparePlanTest, ProbesRunAloneAndWarmUpFitsIntoTheStepsThatComeOut) {
+  const CompareOptions options =
+      read_compare_options(folder_.write("c.yaml", kCompare), {"budget.seconds=10", "set.training.warmup=8"});
+  const ComparePlan probing = plan_comparison(options);
+  EXPECT_THAT(names(probing, task(probing, "b, probe").after_any), Contains("a, probe"));
+  EXPECT_THAT(names(probing, task(probing, "a, probe").after_any), Contains("teacher, seed 5"));
+  const ComparePlan made = plan_comparison(options, {{"a", 5}, {"b", 200}, {"kd", 30}, {"kd2", 30}});
+  EXPECT_EQ(task(made, "a, seed 3").options->training.schedule.steps, 5);
+  EXPECT_EQ(task(made, "kd, seed 3").options->training.schedule.warmup, 3);
+  EXPECT_EQ(task(made, "b, seed 3").options->training.schedule.warmup, 8);
+}
+
+TEST_F(ComparePlanTest, TheTestSetIsTheSameForAllAndSeenByNobody) {
+  EXPECT_THAT(error(kCompare, {"methods.b.set.data.test.labelled=[x]"}),
+              HasSubstr("methods.b is tested on another data.test than a"));
+  EXPECT_THAT(error(kCompare, {"methods.b.set.data.val.name=v", "methods.b.set.data.val.annotations=./t.json",
+                               "methods.b.set.data.val.images=i"}),
+              HasSubstr("methods.b chooses its weights on data.test"));
+  EXPECT_THAT(error(kCompare, {"methods.b.set.data.train.0.annotations=t.json"}),
+              HasSubstr("methods.b trains on data.test: its set s has the same annotations, t.json"));
+}
+
+TEST_F(ComparePlanTest, ARunWaitsForTheTrainingThatMakesWhatItReads) {
+  const ComparePlan chained =
+      plan(kCompare, {"methods.b.set.training.init='{run}/runs/a/seed{seed}/weights/best.safetensors'"});
+  EXPECT_THAT(names(chained, task(chained, "b, seed 5").after), Contains("a, seed 5"));
+  EXPECT_THAT(names(chained, task(chained, "b, seed 5").after), testing::Not(Contains("a, seed 3")));
+  EXPECT_THAT(error(kCompare, {"methods.a.set.training.init='{run}/runs/b/seed{seed}/weights/best.safetensors'"}),
+              HasSubstr("a, seed 3 reads what b, seed 3 makes, which comes later"));
+  const ComparePlan steps = plan(
+      "base: run.yaml\nbaseline: a\nmethods: {a: {}, b: {}}\nprepare:\n"
+      "  - {name: one, train: run.yaml, set: {run: one}}\n"
+      "  - {name: two, train: run.yaml, set: {run: two, training.init: one/weights/best.safetensors}}\n");
+  EXPECT_THAT(names(steps, task(steps, "two").after), ElementsAre("one"));
+}
+
+TEST_F(ComparePlanTest, AStepsTrainingThatIsThereMustBeFinishedAndConfiguredLikeIt) {
+  const std::string there = (folder_ / "there").string();
+  std::filesystem::create_directories(there);
+  const std::string text =
+      "base: run.yaml\nbaseline: a\nmethods: {a: {}, b: {}}\nprepare:\n"
+      "  - {name: t, train: run.yaml, set: {run: " +
+      there + ", training.lr: 1e-3}}\n";
+  const std::string config = (folder_ / "run.yaml").string();
+  folder_.write("there/config.yaml",
+                resolved_config(config, {"run=" + there, "training.lr=2e-3", "training.threads=3"}));
+  folder_.write("there/result.json", "{}");
+  EXPECT_FALSE(task(plan(text), "t").done()) << "no report: it ended before it had finished";
+  folder_.write("there/report.html", "x");
+  EXPECT_THAT(error(text), HasSubstr("prepare.t is there already, but it was trained with another configuration"));
+  EXPECT_THAT(error(text), HasSubstr("training.lr was 0.002, now it is 0.001;"));
+  folder_.write("there/config.yaml", resolved_config(config, {"run=x", "training.lr=1e-3", "training.threads=3"}));
+  EXPECT_TRUE(task(plan(text), "t").done());
+  std::filesystem::remove(folder_ / "there/config.yaml");
+  EXPECT_THAT(error(text), HasSubstr("nobody knows how it was trained"));
 }
 
 TEST_F(ComparePlanTest, FactsTellMethodsApartButNotSeedsAndFolders) {
@@ -192,7 +254,7 @@ TEST(CompareFactsTest, ChangesAreNamedAndAdditionsAreFine) {
   EXPECT_NO_THROW(check_same_comparison(folder.path(), facts));
   CompareFacts more = facts;
   more["methods.b: lr"] = "3";
-  more["methods.a: an option that is younger"] = "off";
+  more["methods.a: views.hue"] = "0";  // an option that is younger, at its default
   EXPECT_NO_THROW(check_same_comparison(folder.path(), more));
   save_facts(folder.path(), more);
   CompareFacts fewer = more;
@@ -207,6 +269,25 @@ TEST(CompareFactsTest, ChangesAreNamedAndAdditionsAreFine) {
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("methods.b: lr was 3, now it is 4"));
   }
+}
+
+TEST_F(ComparePlanTest, WhatIsAddedIsADifferenceUnlessItIsTheDefault) {
+  const auto added = [&](const std::string& change) {
+    return fact_differences(plan(kCompare).facts, plan(kCompare, {change}).facts);
+  };
+  EXPECT_THAT(added("methods.b.set.data.train.0.labelled=[x]"),
+              Contains("methods.b: data.train.0.labelled.0 was not given, now it is x"));
+  EXPECT_THAT(added("methods.b.set.data.train.0.labelled=[]"), testing::SizeIs(1)) << "none is not all";
+  EXPECT_THAT(added("methods.kd.set.teachers.0.map={y: x}"),
+              Contains("methods.kd: teachers.0.map.y was not given, now it is x"));
+  const CompareFacts all = plan(kCompare).facts;
+  CompareFacts older = all;
+  std::erase_if(older, [](const auto& fact) {
+    return fact.first.find(": views.") != std::string::npos || fact.first.find("milestones") != std::string::npos ||
+           fact.first.find("loss_weight") != std::string::npos;
+  });
+  EXPECT_LT(older.size() + 20, all.size());
+  EXPECT_THAT(fact_differences(older, all), testing::IsEmpty());
 }
 
 TEST(CompareFactsTest, AFolderOfSomethingElseIsRefused) {

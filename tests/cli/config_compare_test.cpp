@@ -137,6 +137,18 @@ TEST_F(ConfigCompare, EverythingWrongIsToldAtOnceWithItsPlace) {
   }
 }
 
+TEST_F(ConfigCompare, AShiftLeadsToNoSeedThatIsThereAnyway) {
+  EXPECT_THAT(error(kSmall, {"methods.b.seed_shift=2"}),
+              HasSubstr("methods.b.seed_shift: 0 + 2 is itself one of the seeds"));
+  EXPECT_EQ(read(kSmall, {"methods.b.seed_shift=3"}).methods[1].seed_shift, 3);
+}
+
+TEST_F(ConfigCompare, OnlyAMethodThatSaysSoMayFail) {
+  const CompareOptions options = read(kSmall, {"methods.b.may_fail=true"});
+  EXPECT_FALSE(options.methods[0].may_fail);
+  EXPECT_TRUE(options.methods[1].may_fail);
+}
+
 TEST_F(ConfigCompare, AComparisonNeedsABaselineSeedsAndTwoMethods) {
   EXPECT_THAT(error("base: r.yaml\nmethods: {a: {}, b: {}}\n"), HasSubstr("baseline is missing"));
   EXPECT_THAT(error("base: r.yaml\nbaseline: a\nmethods: {a: {}}\n"), HasSubstr("at least two"));

@@ -9,12 +9,14 @@
 #include <string>
 #include <vector>
 
+#include "cli/run_command.h"
 #include "core/error.h"
 #include "core/temporary_folder.h"
 
 namespace conclave {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::StartsWith;
@@ -304,6 +306,25 @@ TEST(ConfigReference, HoldsEveryKeyThatIsPrinted) {
     ++keys;
   }
   EXPECT_GT(keys, 80);
+}
+
+TEST(Run, OptionsThatDecideNothingAreNamedWithTheirMethod) {
+  FusionOptions fusion;
+  fusion.method = Method::kKd;
+  fusion.temperature = 2;
+  EXPECT_THAT(options_without_effect(fusion), ElementsAre());
+  fusion.loss = DistillLoss::kRelu;
+  EXPECT_THAT(options_without_effect(fusion),
+              ElementsAre(AllOf(HasSubstr("fusion.temperature"), HasSubstr("kd and fusion.loss relu"))));
+  fusion.method = Method::kPseudo;
+  fusion.labels_win = true;
+  EXPECT_THAT(options_without_effect(fusion), ElementsAre(AllOf(HasSubstr("fusion.temperature"), HasSubstr("pseudo")),
+                                                          AllOf(HasSubstr("fusion.labels_win"), HasSubstr("pseudo"))));
+  fusion.method = Method::kKdLabels;
+  fusion.loss = DistillLoss::kQfl;
+  EXPECT_THAT(options_without_effect(fusion), ElementsAre());
+  fusion.both = false;
+  EXPECT_THAT(options_without_effect(fusion), ElementsAre(HasSubstr("fusion.labelled labels")));
 }
 
 }  // namespace

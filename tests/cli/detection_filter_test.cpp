@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "cli/predict_job.h"
 #include "core/error.h"
 
 namespace conclave {
@@ -45,12 +46,18 @@ TEST(DetectionFilter, WhatIsNoScoreAndNoClassIsRefusedWithAHint) {
 TEST(DetectionFilter, KeepsWantedClassesAboveTheirThresholdAndAtMostSoMany) {
   const std::vector<Detection> all = {{{}, 1, 0.9F}, {{}, 0, 0.8F}, {{}, 0, 0.7F}, {{}, 0, 0.3F}, {{}, 0, 0.2F}};
   DetectionFilter filter = make_filter(kClasses, {}, {}, {"person"}, 100);
-  EXPECT_FALSE(filter.all_wanted());
+  EXPECT_FALSE(filter.same_for_all());
   EXPECT_EQ(filter.apply(all).size(), 3u);  // 0.3 itself counts
   filter.most = 1;
   ASSERT_EQ(filter.apply(all).size(), 1u);
   EXPECT_FLOAT_EQ(filter.apply(all)[0].score, 0.8F);
   EXPECT_DOUBLE_EQ(make_filter(kClasses, {}, {"0.5", "car=0.1"}, {"person"}, 9).lowest_threshold(), 0.5);
+}
+
+TEST(DetectionFilter, WhatAThresholdDropsTakesNobodysPlace) {
+  EXPECT_EQ(decode_options(make_filter(kClasses, {}, {"0.4"}, {}, 9)).top_k, 9);
+  EXPECT_GE(decode_options(make_filter(kClasses, {}, {"0.4", "car=0.9"}, {}, 9)).top_k, 1000);
+  EXPECT_GE(decode_options(make_filter(kClasses, {}, {"0.4"}, {"car"}, 9)).top_k, 1000);
 }
 
 }  // namespace

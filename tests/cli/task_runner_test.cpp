@@ -4,6 +4,7 @@
 
 #include <fstream>
 #include <sstream>
+#include <stdexcept>
 
 #include "core/temporary_folder.h"
 
@@ -84,6 +85,20 @@ TEST_F(TaskRunner, ATrainingMustLeaveItsResultAndASignalIsAFailure) {
   EXPECT_THAT(run(tasks, 1), ElementsAre(TaskState::kFailed, TaskState::kFailed, TaskState::kDone));
   EXPECT_THAT(tasks[0].failure, HasSubstr("left no"));
   EXPECT_THAT(tasks[1].failure, HasSubstr("signal 9"));
+}
+
+TEST_F(TaskRunner, AStepThatEndsWellWhileAllIsStoppedCountsAsDone) {
+  std::vector<Task> tasks = {shell("a", "trap '' TERM; touch begun; sleep 0.3"), shell("b", "touch begun; sleep 60")};
+  for (const std::size_t each : {0, 1}) {
+    std::vector<Task> one = {tasks[each]};
+    std::filesystem::remove(folder_ / "begun");
+    TaskEvents events;
+    events.idle = [&](double) {
+      if (std::filesystem::exists(folder_ / "begun")) throw std::runtime_error("stop");
+    };
+    EXPECT_THROW(run_tasks(one, 1, events), std::runtime_error);
+    EXPECT_EQ(std::filesystem::exists(one[0].marker), each == 0);
+  }
 }
 
 }  // namespace

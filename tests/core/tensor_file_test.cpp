@@ -135,6 +135,7 @@ TEST(TensorFile, RefusesAHeaderThatClaimsMoreThan100MBOrMoreThanTheFile) {
 TEST(TensorFile, RefusesWhatIsNotTheFormat) {
   EXPECT_THAT(wrong("[]", 0), HasSubstr("begin with '{'"));
   EXPECT_THAT(wrong("{\"a\":", 0), HasSubstr("not valid JSON"));
+  EXPECT_THAT(wrong(std::string("{}\0 ", 4), 0), HasSubstr("not valid JSON at byte 10"));
   EXPECT_THAT(wrong("{\"a\":1}", 0), HasSubstr("a number in the wrong place"));
   EXPECT_THAT(wrong("{\"a\":[[[[]]]]}", 0), HasSubstr("a list in the wrong place"));
   EXPECT_THAT(wrong("{\"a\":{}}", 0), HasSubstr("missing"));

@@ -162,11 +162,59 @@ TEST_F(SplitTest, ASampleKeepsLabelsOrderAndIdsAndGrowsWithItsNumber) {
   sample.images = 4;
   sample.file = folder_ / "four.json";
   for (const std::int64_t id : images_of(sample_dataset(sample))) EXPECT_THAT(ids, ::testing::Contains(id));
+  sample.overwrite = true;
   sample.seed = 2;
   sample.images = 9;
   EXPECT_NE(images_of(sample_dataset(sample)), ids);
   sample.images = 32;
   EXPECT_THAT(error_of([&] { sample_dataset(sample); }), HasSubstr("32 images of 31"));
+}
+
+TEST_F(SplitTest, ReplacesNoFileOfOtherContentUnlessTold) {
+  SplitOptions wanted = options();
+  const auto first = split_dataset(wanted);
+  const auto before = std::filesystem::last_write_time(first[0].path);
+  EXPECT_EQ(split_dataset(wanted).size(), 3u) << "the same once more";
+  EXPECT_EQ(std::filesystem::last_write_time(first[0].path), before);
+
+  const std::string own = read_file(first[0].path);
+  std::filesystem::remove(first[0].path);
+  wanted.seed = 2;
+  EXPECT_THAT(error_of([&] { split_dataset(wanted); }), HasSubstr("is there already"));
+  EXPECT_FALSE(std::filesystem::exists(first[0].path)) << "nothing is written";
+  wanted.overwrite = true;
+  split_dataset(wanted);
+  EXPECT_NE(read_file(first[0].path), own);
+
+  SampleOptions sample;
+  sample.annotations = folder_ / "whole.json";
+  sample.file = folder_ / "few.json";
+  sample.images = 5;
+  sample_dataset(sample);
+  EXPECT_EQ(sample_dataset(sample).images, 5);
+  sample.images = 6;
+  EXPECT_THAT(error_of([&] { sample_dataset(sample); }), HasSubstr("is there already"));
+  EXPECT_EQ(read_coco(sample.file).images.size(), 5u);
+  sample.overwrite = true;
+  sample_dataset(sample);
+  EXPECT_EQ(read_coco(sample.file).images.size(), 6u);
+}
+
+TEST_F(SplitTest, NeverReplacesItsSource) {
+  const std::string source = read_file(folder_ / "whole.json");
+  SampleOptions sample;
+  sample.annotations = folder_ / "whole.json";
+  sample.file = folder_ / "../" + std::filesystem::path(folder_.path()).filename().string() + "/whole.json";
+  sample.images = 5;
+  sample.overwrite = true;
+  EXPECT_THAT(error_of([&] { sample_dataset(sample); }), HasSubstr("made from"));
+  SplitOptions split = options();
+  split.folder = folder_.path();
+  split.parts = {{"other", {"a"}}, {"whole", {"b"}}};
+  split.overwrite = true;
+  EXPECT_THAT(error_of([&] { split_dataset(split); }), HasSubstr("made from"));
+  EXPECT_EQ(read_file(folder_ / "whole.json"), source);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "other.json"));
 }
 
 TEST_F(SplitTest, RefusesWhatCantBeSplitAndWritesNothing) {

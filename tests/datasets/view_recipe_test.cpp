@@ -248,6 +248,18 @@ TEST_F(ViewOfSet, AMixedViewIsBothPicturesAndHasTheBoxesOfBoth) {
   }
 }
 
+TEST_F(ViewOfSet, AMixedViewOfTheLeastShareStillShowsItsOwnPicture) {
+  ViewOptions options = plain_options();
+  options.mix = 1;
+  options.mix_min = 0;
+  options.mix_max = 0.001;
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    const ViewKey key{0, 0, seed};
+    const View view = draw_view(set_, key, options), own = draw_view(set_.images[0], {0, 0, kPlainView}, options);
+    for (int c = 0; c < 3; ++c) EXPECT_NEAR(pixel(view, 64, 48)[c], pixel(own, 64, 48)[c], 1);
+  }
+}
+
 TEST_F(ViewOfSet, BlurSoftensEdgesAndLeavesEvenPlaces) {
   cv::Mat halves = plain_picture(128, 96, cv::Scalar::all(40));
   halves(cv::Rect(64, 0, 64, 96)).setTo(cv::Scalar::all(200));

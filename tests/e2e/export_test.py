@@ -1,7 +1,6 @@
 """Every export says what its source says, and the examples written beside it find predict's boxes.
 
-What runs in Python is tried in an environment of its own, made with pip where the package index can be reached; else those
-tests skip and say so. CONCLAVE_TEST_PYTHON names an environment to use instead. CONCLAVE_TEST_CONVERTERS=1 also installs
+What runs in Python is tried in an environment of its own (python_environment.py). CONCLAVE_TEST_CONVERTERS=1 also installs
 OpenVINO, pnnx and ncnn.
 """
 import json
@@ -9,51 +8,27 @@ import os
 import shutil
 import struct
 import subprocess
-import sys
-import tempfile
 import unittest
 
+from python_environment import make_environment, torch_environment
 from support import fixture, read_header, run, write_header
 
 CONVERTERS = os.environ.get("CONCLAVE_TEST_CONVERTERS") == "1"
 PACKAGES = ["numpy", "onnx", "onnxruntime", "opencv-python-headless<4.12"]
-LIBTORCH = os.environ.get("CONCLAVE_LIBTORCH") or os.path.expanduser("~/.cache/conclave/libtorch-2.11.0")
 _environment = None
 
 
 def python():
-    """A Python with PACKAGES, made once; skips the test where there is none."""
+    """An interpreter with PACKAGES, made once; skips the test where there is none."""
     global _environment
     if _environment is None:
-        _environment = os.environ.get("CONCLAVE_TEST_PYTHON") or make_environment()
-    if _environment.startswith("skip: "):
-        raise unittest.SkipTest(_environment[6:])
+        try:
+            _environment = make_environment(PACKAGES + (["openvino", "ncnn", "pnnx"] if CONVERTERS else []))
+        except unittest.SkipTest as skip:
+            _environment = skip
+    if isinstance(_environment, unittest.SkipTest):
+        raise _environment
     return _environment
-
-
-def make_environment():
-    folder = tempfile.mkdtemp(prefix="conclave-export-python-")
-    unittest.addModuleCleanup(shutil.rmtree, folder, ignore_errors=True)
-    packages = PACKAGES + (["openvino", "ncnn", "pnnx"] if CONVERTERS else [])
-    made = subprocess.run([sys.executable, "-m", "venv", folder], capture_output=True, text=True)
-    if made.returncode != 0:
-        return "skip: python3 -m venv does not work here"
-    pip = subprocess.run([f"{folder}/bin/pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "1",
-                          "--timeout", "15", *packages], capture_output=True, text=True, timeout=900)
-    if pip.returncode != 0:
-        return "skip: pip can't install " + " ".join(packages)
-    return f"{folder}/bin/python"
-
-
-def torch_environment(interpreter):
-    """Environment variables with which this Python imports the PyTorch that LibTorch is from, or None."""
-    environment = {**os.environ, "PYTHONPATH": LIBTORCH}
-    if "CONCLAVE_TEST_PYTHON" not in os.environ:
-        needs = ["typing_extensions", "sympy", "networkx", "jinja2", "filelock", "fsspec"]
-        subprocess.run([interpreter, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *needs],
-                       capture_output=True)
-    tried = subprocess.run([interpreter, "-c", "import torch"], env=environment, capture_output=True)
-    return environment if tried.returncode == 0 else None
 
 
 def with_confident_heads(source, target):
@@ -196,8 +171,6 @@ class Export(unittest.TestCase):
 
     def test_the_torchscript_example_finds_predicts_boxes_in_plain_pytorch(self):
         environment = torch_environment(python())
-        if environment is None:
-            self.skipTest(f"PyTorch in {LIBTORCH} can't be imported here")
         out, done = self.export("export-plain", "--format", "torchscript", "--input", "bgr")
         self.assert_finds_the_same([python(), "example.py"], out, environment)
 
@@ -233,6 +206,33 @@ class Export(unittest.TestCase):
         if done.returncode != 0:
             self.assertIn("pip install pnnx", done.stderr)
         self.assertEqual([name for name in os.listdir(self.folder) if name.startswith("export-wrong.tmp")], [])
+
+    def test_relative_paths_and_a_trailing_slash_are_as_a_person_means_them(self):
+        name = "export-slash"
+        shutil.rmtree(f"{self.folder}/{name}", ignore_errors=True)
+        os.makedirs(f"{self.folder}/tools/bin", exist_ok=True)
+        with open(f"{self.folder}/tools/bin/python", "w") as script:
+            script.write("#!/bin/sh\necho no runtime here\nexit 3\n")
+        os.chmod(f"{self.folder}/tools/bin/python", 0o755)
+        done = run("export", self.weights, "--format", "onnx", "--out", f"{name}/", "--images", self.images, "--python",
+                   "tools/bin/python", cwd=self.folder, check=True)
+        self.assertIn("tools/bin/python: no runtime here", done.stderr)
+        self.assertTrue(os.path.exists(f"{self.folder}/{name}/model.onnx"))
+        self.assertEqual([n for n in os.listdir(self.folder) if n.startswith(name + ".tmp") or n.startswith(".tmp")], [])
+
+    def test_thresholds_of_the_weights_go_with_every_export(self):
+        header, data = read_header(self.weights)
+        header["__metadata__"]["thresholds"] = json.dumps({"person": 0.35})
+        ready = f"{self.folder}/ready.safetensors"
+        write_header(ready, header, data)
+        for kind in ("torchscript", "onnx", "caffe"):
+            out = f"{self.folder}/export-ready-{kind}"
+            shutil.rmtree(out, ignore_errors=True)
+            run("export", ready, "--format", kind, "--out", out, "--no-verify", "--opset", 13, check=True)
+            self.assertEqual(self.about(out)["thresholds"], {"person": 0.35})
+            run("predict", self.pictures[0], "--weights", out, "--out", f"{out}/seen", "--no-pictures", check=True)
+            with open(f"{out}/seen/detections.json") as text:
+                self.assertEqual(json.load(text)["thresholds"], {"person": 0.35})
 
     def test_nothing_is_overwritten(self):
         out, done = self.export("export-once", "--format", "torchscript", "--no-verify")

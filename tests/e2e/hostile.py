@@ -2,6 +2,8 @@
 
   python3 hostile.py ATTACK PORT     attacks 127.0.0.1:PORT until it is killed
 
+Those in OPEN begin where the handshake ends: they need a trainer without keys, and end at once where it asks for one.
+
 Rates are bounded, so that what a run loses is what the attack does to it, not the processor time of the attacker.
 """
 import os
@@ -31,6 +33,22 @@ def message(body):
 def frame(kind, body=b"", version=3):
     """One message between worker and trainer (src/teachers/PROTOCOL.md)."""
     return message(b"CNCL" + struct.pack("<HBB", version, kind, 0) + body)
+
+
+def shakes_hands(port):
+    """Whether the trainer takes a handshake without keys: only then does it read what comes after it."""
+    said = b""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as peer:
+            peer.sendall(null_handshake())
+            while b"\x05READY" not in said[64:]:
+                part = peer.recv(4096)
+                if not part:
+                    return False
+                said += part
+    except OSError:
+        return False
+    return True
 
 
 def before():
@@ -145,6 +163,7 @@ ATTACKS = {
     "chatter": lambda port: chatter(port, 5, reads=True),
     "hellos": lambda port: bombard(port, lambda: hello(random.getrandbits(64)), null_handshake()),
 }
+OPEN = ("after", "deaf", "chatter", "hellos")
 
 
 def allow_descriptors(count):
@@ -155,4 +174,6 @@ def allow_descriptors(count):
 
 if __name__ == "__main__":
     allow_descriptors(4096)
+    if sys.argv[1] in OPEN and not shakes_hands(int(sys.argv[2])):
+        sys.exit(f"{sys.argv[1]}: this trainer asks for keys")
     ATTACKS[sys.argv[1]](int(sys.argv[2]))

@@ -1,29 +1,19 @@
 """scripts/import_checkpoint.py on other projects' checkpoints, and on files that are none.
 
-Needs a Python with PyTorch: this one, CONCLAVE_TORCH_PYTHON, or the one that `scripts/setup --dev` makes.
+It runs in a Python with the PyTorch that LibTorch is from (python_environment.py).
 """
 import os
 import pickle
 import shutil
 import subprocess
-import sys
 import tempfile
 import unittest
 
 import support
+from python_environment import make_environment, torch_environment
 
 SCRIPT = os.path.join(support.ROOT, "scripts", "import_checkpoint.py")
 GOLDEN = os.path.join(support.ROOT, "tests", "golden", "imported")
-
-
-def python_with_torch():
-    cache = os.environ.get("CONCLAVE_CACHE", os.path.expanduser("~/.cache/conclave"))
-    for python in (os.environ.get("CONCLAVE_TORCH_PYTHON"), os.path.join(cache, "python", "bin", "python"), sys.executable):
-        if python and os.path.exists(python):
-            done = subprocess.run([python, "-c", "import torch"], stderr=subprocess.DEVNULL)
-            if done.returncode == 0:
-                return python
-    return None
 
 
 class Evil:
@@ -37,9 +27,8 @@ class Evil:
 class ImportCheckpoint(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.python = python_with_torch()
-        if cls.python is None:
-            raise unittest.SkipTest("no Python with PyTorch: run scripts/setup --dev or set CONCLAVE_TORCH_PYTHON")
+        cls.python = make_environment(["numpy"])
+        cls.environment = torch_environment(cls.python)
         cls.folder = tempfile.mkdtemp(prefix="conclave-import-")
         cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
 
@@ -48,7 +37,8 @@ class ImportCheckpoint(unittest.TestCase):
 
     def run_import(self, checkpoint, project, out, classes="a,b,c", size=(96, 64)):
         return subprocess.run([self.python, SCRIPT, checkpoint, "--from", project, "--classes", classes, "--input",
-                               *map(str, size), "--out", self.path(out)], capture_output=True, text=True, timeout=300)
+                               *map(str, size), "--out", self.path(out)],
+                              env=self.environment, capture_output=True, text=True, timeout=300)
 
     def refused(self, done, *words):
         self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
@@ -90,12 +80,41 @@ class ImportCheckpoint(unittest.TestCase):
         with open(self.path("there.safetensors")) as kept:
             self.assertEqual(kept.read(), "mine")
 
+    def changed(self, name, code):
+        """A golden checkpoint after `code` has changed its state dict `sd`."""
+        code = (f"import torch, sys; whole = torch.load(sys.argv[1], weights_only=True); sd = whole['model']; {code}; "
+                "torch.save(whole, sys.argv[2])")
+        subprocess.run([self.python, "-c", code, os.path.join(GOLDEN, "centerx_dcn18.pth"), self.path(name)],
+                       env=self.environment, check=True)
+        return self.path(name)
+
+    def test_tensors_without_their_values_give_one_error(self):
+        name = "next(n for n in sd if n.endswith('conv1.weight'))"
+        for code, word in ((f"n = {name}; sd[n] = sd[n].to('meta')", "no values in memory"),
+                           (f"n = {name}; sd[n] = torch.zeros(1).expand(1 << 20, 1 << 20)", "claims 1099511627776 values"),
+                           (f"n = {name}; sd[n] = torch.zeros(())", "not shapes or types")):
+            done = self.run_import(self.changed("changed.pth", code), "centerx", "x.safetensors")
+            self.refused(done, word)
+            self.assertFalse(os.path.exists(self.path("x.safetensors")))
+        good = os.path.join(GOLDEN, "centerx_dcn18.pth")
+        self.refused(self.run_import(good, "centerx", "nowhere/x.safetensors"), "can't be written")
+
+    def test_a_stated_normalisation_is_kept(self):
+        for index, (mean, std, wanted) in enumerate((([0.5, 0.25, 0.125], [0.25, 0.5, 1], ("127.5,63.75,31.875", "63.75,127.5,255")),
+                                                     ([103.5, 116.25, 123], [1, 1, 1], ("103.5,116.25,123", "1,1,1")))):
+            path = self.changed("mean.pth", f"sd['pixel_mean'] = torch.tensor({mean}).view(3, 1, 1); "
+                                            f"sd['pixel_std'] = torch.tensor({std}, dtype=torch.float).view(3, 1, 1)")
+            done = self.run_import(path, "centerx", f"mean{index}.safetensors")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            header, _ = support.read_header(self.path(f"mean{index}.safetensors"))
+            self.assertEqual((header["__metadata__"]["mean"], header["__metadata__"]["std"]), wanted)
+
     def test_a_classifier_becomes_the_start_of_a_training(self):
         code = ("import torch, sys; sd = torch.load(sys.argv[1], weights_only=True)['model']; "
                 "out = {n[9:]: t for n, t in sd.items() if n.startswith('backbone.')}; "
                 "out['fc.weight'] = torch.zeros(10, 16); torch.save(out, sys.argv[2])")
         subprocess.run([self.python, "-c", code, os.path.join(GOLDEN, "centerx_plain18.pth"), self.path("classifier.pth")],
-                       check=True)
+                       env=self.environment, check=True)
         done = self.run_import(self.path("classifier.pth"), "torchvision", "backbone.safetensors", classes="")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("resnet18, width 2, backbone alone", done.stdout)

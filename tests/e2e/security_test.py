@@ -182,12 +182,24 @@ class Secured(unittest.TestCase):
         self.assertLess(len(said), 40_000, "a hostile peer must not fill the log")
         return said
 
-    def test_garbage_at_every_stage_changes_nothing_and_is_reported(self):
-        for name, overrides in (("garbage-keys", self.secured), ("garbage-open", [])):
-            with self.subTest(name):
-                said = self.disturbed(name, ("before", "during", "after", "half", "deaf", "hellos"), *overrides)
-                self.assertRegex(said, r"refused 127\.0\.0\.1: ")
-                self.assertRegex(said, r"refused \d+ connections in all")
+    def test_garbage_before_and_during_the_handshake_changes_nothing_and_is_reported(self):
+        said = self.disturbed("garbage-keys", ("before", "during", "half"), *self.secured)
+        self.assertRegex(said, r"refused 127\.0\.0\.1: ")
+        self.assertRegex(said, r"refused \d+ connections in all")
+
+    def test_garbage_at_every_stage_changes_nothing_and_is_reported_where_no_key_is_asked_for(self):
+        said = self.disturbed("garbage-open", ("before", "during", *hostile.OPEN))
+        self.assertRegex(said, r"refused 127\.0\.0\.1: ")
+        self.assertIn("ignored a message that is not of a worker", said)
+        self.assertIn("worker hostile refused: this run has no teacher 'nobody'", said)
+
+    def test_attacks_on_a_trainer_without_keys_are_not_wasted_on_one_that_asks_for_them(self):
+        trainer, port, log = self.start("unreachable", "training.steps=100000", "service.spawn=false", *self.secured)
+        for kind in hostile.OPEN:
+            attacker = subprocess.run([sys.executable, "-B", HOSTILE, kind, str(port)], stdin=subprocess.DEVNULL,
+                                      stderr=subprocess.PIPE, text=True, timeout=120)
+            self.assertIn("asks for keys", attacker.stderr)
+        self.assertIsNone(trainer.poll(), text_of(log))
 
     def test_a_flood_of_idle_connections_is_bounded_and_reported(self):
         said = self.disturbed("idle", ("flood",), *self.secured)

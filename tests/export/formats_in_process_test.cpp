@@ -156,5 +156,35 @@ TEST(Agreement, FindsAFileThatIsNotItsSource) {
   EXPECT_NE(disagreement(broken, false), "");
 }
 
+TEST(Agreement, OfFloat16FailsWherePeaksAreOthers) {
+  const auto model = small_network();
+  const torch::NoGradGuard no_grad;
+  const HeadOutputs heads = model->forward(normalise(some_pixels(1, 64, 96), model->spec()));
+  GraphOptions options = small_options();
+  options.half = true;
+  options.outputs = GraphOutputs::kPeaks;
+  Agreement silent, same;
+  silent.add(heads, {at::zeros_like(heads.heat), heads.wh, heads.offset}, options);
+  EXPECT_NE(disagreement(silent, true).find("are missing"), std::string::npos);
+  same.add(heads, {keep_peaks(heads.heat.to(at::kHalf).to(at::kFloat).sigmoid()), heads.wh, heads.offset}, options);
+  EXPECT_EQ(disagreement(same, true), "");
+}
+
+TEST(Agreement, SaysWhereNothingWasCompared) {
+  const auto model = small_network();
+  const torch::NoGradGuard no_grad;
+  HeadOutputs heads = model->forward(normalise(some_pixels(1, 64, 96), model->spec()));
+  heads.heat = at::full_like(heads.heat, -9);
+  GraphOptions options = small_options();
+  Agreement none, maps, boxes;
+  EXPECT_NE(not_compared(none, GraphOutputs::kHeads), "");
+  maps.add(heads, {heads.heat, heads.wh, heads.offset}, options);
+  EXPECT_EQ(not_compared(maps, GraphOutputs::kHeads), "");
+  options.outputs = GraphOutputs::kBoxes;
+  boxes.add(heads, {at::zeros({1, 20, 4}), at::zeros({1, 20}), at::zeros({1, 20}, at::kLong)}, options);
+  EXPECT_EQ(disagreement(boxes, false), "");
+  EXPECT_NE(not_compared(boxes, GraphOutputs::kBoxes).find("nothing above 0.1"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace conclave

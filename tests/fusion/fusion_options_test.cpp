@@ -393,6 +393,32 @@ TEST(WhPerClass, GradientsOfTheWholeMatchFiniteDifferences) {
       {student.heat, student.wh, student.offset});
 }
 
+// Its one box in a cell is that of the class it sees most there.
+TEST(BoxWeight, IsThatOfTheClassThatTheTeacherSeesMostInACell) {
+  const HeadOutputs answer = random_heads(1, 2, 13, 1);
+  FusionOptions options;
+  options.floor = 0;
+  const HeadOutputs student = random_heads(1, 2, 12);
+  for (const DistillLoss loss : {DistillLoss::kQfl, DistillLoss::kProbPeaks}) {
+    options.loss = loss;
+    const DenseTargets said = sent(answer, options);
+    const at::Tensor sure =
+        (loss == DistillLoss::kQfl ? at::relu(said.heat) : keep_peaks(at::sigmoid(said.heat))).amax(1, true) * said.box;
+    const at::Tensor second = (said.heat.narrow(1, 0, 1) < said.heat.narrow(1, 1, 1)).to(at::kFloat);
+    const auto expect_weight = [&](const BatchTargets& targets, const at::Tensor& weight) {
+      const Losses losses = fuse(student, targets, {{"both", {0, 1}}}, options);
+      const double expected = weighted_l1(student.wh, said.wh, weight, mean_side(said.wh, 1)).value().item<double>();
+      EXPECT_NEAR(value_of(losses, "both/wh"), expected, 1e-5);
+      EXPECT_GT(weight.sum().item<float>(), 0);
+    };
+    BatchTargets targets = make_masks({{{.teachers = {0}}, {.teachers = {0}}}}, {0}, 1);
+    targets.teachers = {said};
+    expect_weight(targets, sure);
+    targets.teacher_mask[0].select(1, 0).zero_();  // where it sees class 0 most, its box is not for class 1
+    expect_weight(targets, sure * second);
+  }
+}
+
 TEST(WhPerClass, ARecordHoldsTheBoxOfTheStrongestClass) {
   const HeadOutputs answer = random_heads(1, 3, 15, 0, 3);
   const DenseTargets dense = sent(answer, {});

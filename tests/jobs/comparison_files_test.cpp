@@ -18,6 +18,7 @@ Comparison small() {
   comparison.runs[3].state = RunState::kFailed;
   comparison.runs[3].failure = "the disk is full";
   comparison.runs[0].record.training = training(20.0, 4.0, Interval::kNone);
+  comparison.runs[0].record.training->teacher_busy = {{"x", 3.0}, {"y", 1.5}};
   comparison.methods[0].description = "soft | targets";
   comparison.methods[0].overrides = {"fusion.method=kd"};
   summarise(comparison);
@@ -36,6 +37,7 @@ TEST(ComparisonFiles, JsonHoldsRunsStatisticsAndVerdicts) {
   EXPECT_TRUE(kd["all"]["ap_difference"]["low"].is_null()) << "NaN is no JSON";
   EXPECT_DOUBLE_EQ(kd["per_class"]["b"]["ap"]["mean"], 1.1 * 0.51);
   EXPECT_DOUBLE_EQ(kd["cost"]["seconds"], 20.0);
+  EXPECT_DOUBLE_EQ(kd["cost"]["teacher_busy"], 4.5);
   EXPECT_TRUE(json["methods"][1]["cost"]["seconds"].is_null());
   ASSERT_EQ(json["runs"].size(), 4u);
   EXPECT_EQ(json["runs"][0]["state"], "done");

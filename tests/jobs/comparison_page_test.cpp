@@ -70,7 +70,8 @@ Comparison full_comparison(const RunFolder& folder, std::size_t methods, std::si
                                   "what the method does in one line",
                                   {"fusion.method=" + kMethods[m], "fusion.loss=qfl"},
                                   kMethods[m],
-                                  "qfl"});
+                                  "qfl",
+                                  {}});
     for (std::size_t s = 0; s < seeds; ++s) {
       ComparedRun run;
       run.method = kMethods[m];
@@ -256,7 +257,7 @@ TEST(ComparisonPage, EscapesHostileNamesEverywhere) {
   const std::string evil = "<img src=x onerror=alert(1)>";
   Comparison comparison = full_comparison(folder, 2, 2, {evil, "b"});
   comparison.name = comparison.budget = comparison.baseline = evil;
-  comparison.methods[0] = {evil, evil, {evil}, evil, evil};
+  comparison.methods[0] = {evil, evil, {evil}, evil, evil, evil};
   for (ComparedRun& run : comparison.runs) {
     if (run.method == "pseudo") run.method = evil;
     run.record.environment = {{evil, evil}};

@@ -109,6 +109,32 @@ TEST(Verdict, SaysHowLittleFewSeedsTell) {
   for (const std::string& sentence : comparison.verdicts) EXPECT_THAT(sentence, Not(HasSubstr("etter than")));
 }
 
+TEST(Verdict, NamesTheSeedsThatAMethodLacks) {
+  Comparison comparison =
+      comparison_of({{"kd", {0.5, -1, 0.6}}, {"pseudo", {0.4, 0.1, -1}}, {"labels", {0.5, 0.5, 0.5}}}, "labels");
+  comparison.runs[1].state = RunState::kFailed;
+  summarise(comparison);
+  EXPECT_THAT(
+      comparison.verdicts.at(1),
+      "Seeds that methods have: kd 2 of 3 (seed 1 failed), pseudo 2 of 3 (seed 2 is missing); the others have all.");
+  EXPECT_THAT(comparison.summaries[0].verdict, HasSubstr("Its seeds: kd 2 of 3 (seed 1 failed)."));
+  comparison = comparison_of({{"kd", {0.5, 0.6}}, {"labels", {0.5, 0.5}}}, "labels");
+  summarise(comparison);
+  for (const std::string& sentence : comparison.verdicts) EXPECT_THAT(sentence, Not(HasSubstr("Seeds that")));
+}
+
+TEST(Verdict, NotesWhatElseDiffersBetweenMethods) {
+  Comparison comparison = comparison_of({{"kd", {0.5, 0.6, 0.5}}, {"labels", {0.5, 0.5, 0.6}}}, "labels");
+  summarise(comparison);
+  EXPECT_TRUE(comparison.notes.empty());
+  comparison.methods[0].init = "x.safetensors";
+  comparison.runs[0].record.environment = {{"version", "1.0"}};
+  comparison.runs[4].record.environment = {{"version", "1.1"}};
+  summarise(comparison);
+  EXPECT_THAT(comparison.notes, ::testing::Contains(HasSubstr("none (labels); x.safetensors (kd)")));
+  EXPECT_THAT(comparison.notes, ::testing::Contains(HasSubstr("different versions of the program: 1.0, 1.1")));
+}
+
 TEST(Verdict, RoundingNeverHidesTheSideOfZero) {
   EXPECT_THAT(verdict_on("kd", "pseudo", {0.004, 0.0001, 0.0079, 5}), HasSubstr("[+0.01, +0.79]"));
   EXPECT_THAT(verdict_on("kd", "pseudo", {0.004, -0.0001, 0.0079, 5}), HasSubstr("-0.01 to +0.79"));

@@ -5,6 +5,7 @@
 
 #include <limits>
 
+#include "core/error.h"
 #include "model_files.h"
 
 namespace conclave {
@@ -132,6 +133,19 @@ TEST(Decode, NeverGivesAnInvertedBoxOrANanScore) {
     EXPECT_LE(d.box.y0, d.box.y1);
     EXPECT_GT(d.score, 0);
   }
+}
+
+TEST(Decode, RefusesHeadsThatDoNotBelongTogether) {
+  const HeadOutputs good = heads_of(at::full({1, 6, 6}, 0.02));
+  HeadOutputs heads = good;
+  heads.wh = good.wh.narrow(2, 0, 5);
+  EXPECT_THROW(decode(heads, {}), Error);
+  heads = good;
+  heads.offset = good.offset.narrow(1, 0, 1);
+  EXPECT_THROW(decode(heads, {}), Error);
+  heads = good;
+  heads.wh = at::cat({good.wh, good.wh, good.wh}, 1);
+  EXPECT_THROW(decode(heads, {}), Error);
 }
 
 }  // namespace

@@ -2,11 +2,14 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <spdlog/sinks/ostream_sink.h>
 
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "monitor/advice.h"
 #include "monitor/status_server.h"
 
@@ -87,6 +90,42 @@ TEST(Advice, NamesTheTeachersThatHaveNoWorker) {
   EXPECT_EQ(advice({status}), "nobody waits for teachers");
 }
 
+// A worker that needs 1/80 s a view for one teacher and 1/40 s for the other needs 3/80 s for both: 60 views/s
+// take 2.25.
+TEST(Advice, SharesAWorkersTimeAmongItsTeachers) {
+  RankStatus status = waiting_rank();
+  status.teachers = {{"person", 1, 3, 1000, 80}, {"bike", 1, 0, 10, 1000}, {"car", 1, 0, 500, 40}};
+  status.workers = {
+      {"host:1", "person", 20, 0.25, 2, 0.1}, {"host:2", "bike", 20, 0.02, 0, 0.1}, {"host:1", "car", 20, 0.5, 2, 0.1}};
+  const std::vector<Sizing> sizes = size_workers({status});
+  ASSERT_EQ(sizes.size(), 2u);
+  EXPECT_EQ(sizes[0].teachers, std::vector<std::string>{"bike"});
+  EXPECT_EQ(sizes[0].enough, 1);
+  EXPECT_EQ(sizes[1].teachers, (std::vector<std::string>{"person", "car"}));
+  EXPECT_EQ(sizes[1].workers, 1);
+  EXPECT_NEAR(sizes[1].per_worker, 80.0 / 3, 1e-9);
+  EXPECT_EQ(sizes[1].enough, 3);
+  EXPECT_THAT(advice({status}), HasSubstr("teachers person, car: 1 worker at 26.7 views/s each"));
+}
+
+TEST(Advice, KnowsNoRateOfASharedWorkerBeforeItHasAnsweredForAll) {
+  RankStatus status = waiting_rank();
+  status.teachers = {{"person", 1, 3, 1000, 80}, {"car", 1, 0, 500, 0}};
+  status.workers = {{"host:1", "person", 20, 0.25, 2, 0.1}, {"host:1", "car", 0, 0, 2, 0.1}};
+  ASSERT_EQ(size_workers({status}).size(), 1u);
+  EXPECT_EQ(size_workers({status})[0].enough, 0);
+}
+
+TEST(Advice, MissesNoWorkerWhereAStoreAnswers) {
+  RankStatus status = waiting_rank();
+  status.teacher_wait = 0;
+  status.stored_views = 56;
+  status.teachers[1].workers = 0;
+  EXPECT_EQ(advice({status}), "nobody waits for teachers");
+  status.teachers[1].waiting = 1;
+  EXPECT_THAT(advice({status}), HasSubstr("no worker for teacher car"));
+}
+
 TEST(Advice, IsSilentWhereNobodyWaits) {
   RankStatus status = waiting_rank();
   status.teacher_wait = 0.01;
@@ -104,6 +143,19 @@ TEST(StatusServer, ServesItsTwoPagesAndNothingElse) {
   EXPECT_THROW(fetch_page(server.address(), "etc/passwd", 10), Error);
   EXPECT_THROW(StatusServer(server.address(), {}), Error);  // the port is taken
   EXPECT_THROW(StatusServer("nonsense", {}), Error);
+}
+
+TEST(StatusServer, WarnsWhereOtherHostsMayRead) {
+  std::ostringstream said;
+  const auto before = spdlog::default_logger();
+  spdlog::set_default_logger(
+      std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_mt>(said)));
+  StatusServer("127.0.0.1:0", {});
+  const std::string on_loopback = said.str();
+  const std::string open = StatusServer("0.0.0.0:0", {}).address();
+  spdlog::set_default_logger(before);
+  EXPECT_EQ(on_loopback, "");
+  EXPECT_THAT(said.str(), HasSubstr(open + " show names"));
 }
 
 TEST(StatusServer, AnswersNobodyOnceItIsGone) {

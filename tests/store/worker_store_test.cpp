@@ -98,6 +98,16 @@ TEST_F(WorkerStore, FindsWhatOthersAppendWithinAboutASecond) {
   EXPECT_EQ(found, "record");
 }
 
+TEST_F(WorkerStore, ThatBecomesUnreadableGoesOnWithoutFinding) {
+  const auto cache = open();
+  EXPECT_FALSE(cache->find(0, at("a.jpg"), trainer_));
+  std::filesystem::remove_all(store_.path());
+  std::this_thread::sleep_for(std::chrono::milliseconds(1100));  // a miss looks for news once a second
+  EXPECT_FALSE(cache->find(0, at("a.jpg"), trainer_));
+  EXPECT_FALSE(cache->find(0, at("a.jpg"), trainer_));
+  EXPECT_THROW(cache->find(0, at("absent.jpg"), trainer_), Error);
+}
+
 TEST_F(WorkerStore, ThatCanWriteNoMoreGoesOnWithoutKeeping) {
   ::signal(SIGXFSZ, SIG_IGN);
   struct rlimit limit {};

@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "core/log.h"
 #include "student/temporary_folder.h"
 
 namespace conclave {
@@ -52,6 +53,34 @@ TEST(Checkpoint, FallsBackWhenTheNewestIsTruncatedOrChanged) {
   bytes.back() ^= 1;
   std::ofstream(folder.path / "step-00000002.safetensors", std::ios::binary) << bytes;
   EXPECT_EQ(load_checkpoint(folder.path)->step, 1);
+}
+
+TEST(Checkpoint, FallsBackWhereverABitOfTheNewestIsTurnedOver) {
+  const TemporaryFolder folder;
+  for (const std::int64_t step : {1, 2}) save_checkpoint(folder.path, checkpoint_at(step));
+  const std::filesystem::path newest = folder.path / "step-00000002.safetensors";
+  const std::string whole = read_file(newest);
+  const auto level = spdlog::get_level();
+  spdlog::set_level(spdlog::level::off);
+  for (std::size_t bit = 0; bit < 8 * whole.size(); ++bit) {
+    std::string bytes = whole;
+    bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ (1 << bit % 8));
+    std::ofstream(newest, std::ios::binary) << bytes;
+    const std::optional<Checkpoint> loaded = load_checkpoint(folder.path);
+    EXPECT_TRUE(loaded && loaded->step == 1) << "byte " << bit / 8 << ", bit " << bit % 8;
+  }
+  spdlog::set_level(level);
+  std::ofstream(newest, std::ios::binary) << whole;
+  EXPECT_EQ(load_checkpoint(folder.path)->step, 2);
+}
+
+TEST(Checkpoint, IsPassedOverUnderTheNameOfAnotherStep) {
+  const TemporaryFolder folder;
+  save_checkpoint(folder.path, checkpoint_at(1));
+  std::filesystem::copy(folder.path / "step-00000001.safetensors", folder.path / "step-00000002.safetensors");
+  EXPECT_EQ(load_checkpoint(folder.path)->step, 1);
+  std::filesystem::remove(folder.path / "step-00000001.safetensors");
+  EXPECT_FALSE(load_checkpoint(folder.path).has_value());
 }
 
 TEST(Checkpoint, IsAbsentInAnEmptyOrMissingFolder) {

@@ -220,8 +220,24 @@ TEST(PseudoLabels, GoOnWhereAKilledProcessWas) {
   EXPECT_TRUE(silent.asked.empty());
   Little other;
   other.val->images[0].annotations[0].box = kRight;
-  make_pseudo_labels(other.input(), silent, file, true);
-  EXPECT_EQ(silent.asked.size(), 9u) << "another validation set gives other thresholds";
+  const std::string before = read_file(file);
+  EXPECT_NE(message_of([&] { make_pseudo_labels(other.input(), silent, file, true); }).find("other images"),
+            std::string::npos)
+      << "another validation set gives other thresholds";
+  EXPECT_TRUE(silent.asked.empty());
+  EXPECT_EQ(read_file(file), before) << "what was said stays";
+}
+
+TEST(PseudoLabels, LookForNoThresholdBelowTheLeast) {
+  Little little;
+  little.options.fusion.floor = 0.01;
+  const TemporaryFolder folder;
+  Knowing source([](const ViewKey& key) {  // every second object is seen only below the least score
+    const float score = key.dataset == 1 && key.image % 2 == 0 ? 0.03F : 0.5F;
+    return std::vector<SoftTargets>{saying({}), saying({{kLeft, score}}, 0.01), saying({})};
+  });
+  const PseudoLabels labels = make_pseudo_labels(little.input(), source, folder.path / "journal", false);
+  EXPECT_NEAR(labels.rule.thresholds[1].score, 0.5, 2e-3);
 }
 
 TEST(PseudoLabels, SayWhatAThresholdLacks) {

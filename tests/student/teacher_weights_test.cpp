@@ -77,6 +77,17 @@ TEST_F(TeacherWeights, AreLeftAloneWhereTheyAreGivenOrNotNeeded) {
   EXPECT_TRUE(teachers_[1].channel_weight.empty());
 }
 
+TEST_F(TeacherWeights, AreMeasuredForFusedPseudoLabelsToo) {
+  options_.fusion.merge = Merge::kMax;
+  options_.fusion.method = Method::kPseudo;
+  weigh_by_ap(options_, val_, teachers_, alone_);
+  EXPECT_TRUE(teachers_[0].channel_weight.empty()) << "of several boxes the best one stays";
+  options_.fusion.pseudo.merge = PseudoMerge::kWbf;
+  weigh_by_ap(options_, val_, teachers_, alone_);
+  ASSERT_EQ(teachers_[0].channel_weight.size(), 2u);
+  EXPECT_GT(teachers_[0].channel_weight[0], teachers_[1].channel_weight.at(0));
+}
+
 TEST_F(TeacherWeights, AreRefusedWithoutAnythingToMeasureThemOn) {
   val_->labelled = {false, true};
   EXPECT_NE(refused().find("teacher learnt: data.val does not label red"), std::string::npos) << refused();

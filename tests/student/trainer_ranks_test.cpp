@@ -210,6 +210,48 @@ TEST(TrainerRanks, RefuseABatchThatTheyCantShareEqually) {
   });
 }
 
+TEST(TrainerRanks, RefuseToStartWhereTheyWouldMeetAtOtherSteps) {
+  in_ranks(2, [](ProcessGroup& ranks) {
+    const TinyRun tiny;
+    const auto refusal = [&](const std::string& name, auto&& change, bool resume = false,
+                             Method method = Method::kLabels) {
+      RunOptions options = options_of(tiny, {"any", method, DistillLoss::kQfl, {"red", "blue"}}, name);
+      if (ranks.rank() == 1) change(options);
+      try {
+        train(tiny, options, ranks, resume);
+      } catch (const Error& error) {
+        EXPECT_EQ(error.exit(), Exit::kUsage) << error.what();
+        return std::string(error.what());
+      }
+      return std::string("not refused");
+    };
+    const auto says = [](const std::string& text, const char* part) {
+      EXPECT_NE(text.find(part), std::string::npos) << text;
+    };
+    says(refusal("a", [](RunOptions& options) { options.training.eval_every = 2; }), "training.eval_every = 2");
+    says(refusal("b", [](RunOptions& options) { options.training.checkpoint_every = 3; }),
+         "training.checkpoint_every = 3");
+    says(refusal("c", [](RunOptions& options) { options.ranks.bucket_mb = 1; }), "ranks.bucket_mb = 1");
+    says(refusal("d",
+                 [](RunOptions& options) {
+                   options.val = options.train.front();
+                   options.val.name = "val";
+                 }),
+         "data.val = val 24 images");
+    says(refusal(
+             "e", [](RunOptions&) {}, ranks.rank() == 1),
+         "--resume = given");
+    says(refusal(
+             "f",
+             [](RunOptions& options) {
+               options.fusion.merge = Merge::kWeighted;
+               options.teachers.emplace_back().weight.reset();
+             },
+             false, Method::kKd),
+         "fusion.merge = ");
+  });
+}
+
 // Asks the process to stop before take number `at`.
 class Stopping final : public TargetSource {
  public:

@@ -40,6 +40,26 @@ class Interfering final : public TargetSource {
   std::function<void()> action_;
 };
 
+// Does something once so many views were taken.
+class Afterwards final : public TargetSource {
+ public:
+  Afterwards(std::unique_ptr<TargetSource> inner, int after, std::function<void()> action)
+      : inner_(std::move(inner)), after_(after), action_(std::move(action)) {}
+  void ask(const TargetRequest& request) override { inner_->ask(request); }
+  void flush() override { inner_->flush(); }
+  std::vector<SoftTargets> take() override {
+    std::vector<SoftTargets> targets = inner_->take();
+    if (++taken_ == after_) action_();
+    return targets;
+  }
+  SourceStats stats() const override { return inner_->stats(); }
+
+ private:
+  std::unique_ptr<TargetSource> inner_;
+  int after_, taken_ = 0;
+  std::function<void()> action_;
+};
+
 struct Stall {
   void operator()() const { throw Error("no worker", "teacher red", {}, Exit::kStalled); }
 };
@@ -229,6 +249,19 @@ TEST(Trainer, StartsFromTheHeadsOfAnotherByTheNamesOfItsClasses) {
   EXPECT_NEAR(student.at("heat.2.bias")[0].item<float>(), -2.19F, 1e-3F) << "a new class starts fresh";
 }
 
+TEST(Trainer, StartsNoHeadFromOneOfAnotherWidth) {
+  const TinyRun tiny;
+  RunOptions options = tiny.options("init");
+  options.training.init = tiny.make_teacher("red", 77);
+  options.training.init_heads = true;
+  options.model.architecture.head_channels = 24;  // there 16
+  options.training.schedule = {.steps = 1, .warmup = 0, .type = "constant", .milestones = {}};
+  options.training.optimizer.lr = 0;
+  train(options);
+  const TensorMap student = state_of(*load_detector(RunFolder{options.run}.last()).model);
+  EXPECT_NEAR(student.at("heat.2.bias")[0].item<float>(), -2.19F, 1e-3F) << "not the teacher's 0";
+}
+
 // The student of an earlier merge brings the old classes, another teacher the new one.
 TEST(Trainer, LearnsFromATeacherOfSeveralClassesBesideOneOfANewClass) {
   const TinyRun tiny;
@@ -288,6 +321,33 @@ TEST(Trainer, ShipsTheMeanOfItsLateWeights) {
             retaken.at("swa/backbone.bn1.num_batches_tracked").item<std::int64_t>() + 2);
 }
 
+TEST(Trainer, KeepsACheckpointWhereTheImagesForTheMeansStatisticsAreGone) {
+  const TinyRun tiny;
+  const auto images = tiny.folder.path / "images", away = tiny.folder.path / "away";
+  RunOptions options = tiny.options("broken", Method::kKd, {}), whole = tiny.options("whole", Method::kKd, {});
+  for (RunOptions* each : {&options, &whole}) {
+    each->training.swa = {.every = 1, .from = 0.5, .norm_views = 8};
+    each->training.checkpoint_every = 100;
+    each->val = {};
+  }
+  Trainer(whole, two_teachers()).run(*local_source(tiny, whole), false);
+  std::string what;
+  EXPECT_NE(exit_of(
+                [&] {
+                  Afterwards source(local_source(tiny, options), 48, [&] { std::filesystem::rename(images, away); });
+                  Trainer(options, two_teachers()).run(source, false);
+                },
+                &what),
+            Exit::kOk);
+  EXPECT_FALSE(std::filesystem::exists(RunFolder{options.run}.last()));
+  const std::optional<Checkpoint> kept = load_checkpoint(RunFolder{options.run}.checkpoints());
+  ASSERT_TRUE(kept.has_value()) << what;
+  EXPECT_EQ(kept->step, 12);
+  std::filesystem::rename(away, images);
+  Trainer(options, two_teachers()).run(*local_source(tiny, options), true);
+  expect_same_outcome(options, whole);
+}
+
 TEST(Trainer, BeforeTheMeanBeginsShipsItsMovingAverage) {
   const TinyRun tiny;
   RunOptions options = tiny.options("run");
@@ -332,6 +392,26 @@ TEST(Trainer, MakesPseudoLabelsOnceAndTrainsOnThem) {
   Interfering silent(local_source(tiny, options), 0, Stall());
   Trainer(options, two_teachers()).run(silent, true);
   EXPECT_EQ(losses_of(options), losses);
+}
+
+TEST(Trainer, LeavesWhatTeachersSaidAloneWhereItMayNotGoOn) {
+  const TinyRun tiny;
+  RunOptions options = tiny.options("pseudo", Method::kPseudo, {"red"});
+  options.fusion.pseudo.threshold = 0.3;
+  Trainer(options, two_teachers()).run(*local_source(tiny, options), false, "as begun");
+  const RunFolder folder{options.run};
+  const std::string said = read_file(folder.pseudo());
+  options.fusion.pseudo.threshold = 0.4;
+  std::string what;
+  EXPECT_EQ(exit_of([&] { Trainer(options, two_teachers()).run(*local_source(tiny, options), true, "other"); }, &what),
+            Exit::kUsage);
+  EXPECT_NE(what.find("the checkpoint belongs to a run with another configuration"), std::string::npos) << what;
+  EXPECT_EQ(read_file(folder.pseudo()), said);
+  EXPECT_EQ(read_file(folder.config()), "as begun");
+  options.fusion.pseudo.threshold = 0.3;
+  options.training.log_every = 3;
+  Trainer(options, two_teachers()).run(*local_source(tiny, options), true, "with changes that are allowed");
+  EXPECT_EQ(read_file(folder.config()), "with changes that are allowed");
 }
 
 TEST(Trainer, MakesPseudoLabelsOfEveryView) {

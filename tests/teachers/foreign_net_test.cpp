@@ -176,6 +176,19 @@ TEST_F(ForeignNet, RefusesBoxesThatCantBe) {
   EXPECT_THAT(error_of({{"", at::zeros({1, 4, 7})}}), HasSubstr("rows must be (N,6)"));
 }
 
+TEST_F(ForeignNet, RefusesSharesThatAreSaidToBePixels) {
+  file_.format.kind = TeacherKind::kRows;
+  const at::Tensor shares = at::tensor({0.25f, 0.5f, 0.5f, 1.f, 0.6f, 1.f}).view({1, 6});
+  const at::Tensor pixels = at::tensor({24.f, 32.f, 48.f, 64.f, 0.6f, 1.f}).view({1, 6});
+  EXPECT_THAT(error_of({{"", shares}}), HasSubstr("relative: true"));
+  EXPECT_EQ(error_of({{"", pixels}}), "no error");
+  EXPECT_EQ(error_of({{"", at::cat({pixels, shares})}}), "no error");  // a speck beside a real box
+  EXPECT_EQ(error_of({{"", at::zeros({1, 6})}}), "no error");
+  shares[0][4] = 0.01;
+  EXPECT_EQ(error_of({{"", shares}}), "no error");
+  EXPECT_THAT(error_of({{"", shares.repeat({10, 1})}}), HasSubstr("all 10 lie within 1.0"));
+}
+
 TEST(CheckFormat, NamesTheField) {
   const auto error_of = [](const TeacherFile& file) -> std::string {
     try {

@@ -47,6 +47,8 @@ TEST(OnnxReader, RefusesWeightsInOtherFiles) {
 TEST(OnnxReader, NamesEveryOperatorThatIsUnknown) {
   EXPECT_THAT(reading_error(golden("unknown_operator.onnx")), HasSubstr("NonMaxSuppression, my.own.Evil"));
   EXPECT_THAT(reading_error(golden("branch.onnx")), HasSubstr("a graph within its graph"));
+  EXPECT_EQ(read_onnx(golden("unknown_operator.onnx"), "x.onnx", OnnxOperators::kAny).outputs.size(), 1u);
+  EXPECT_THROW(read_onnx(golden("external_outside.onnx"), "x.onnx", OnnxOperators::kAny), Error);
 }
 
 TEST(OnnxReader, RefusesAWeightThatIsShorterThanItsShape) {

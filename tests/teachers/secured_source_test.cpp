@@ -7,9 +7,11 @@
 #include <string>
 #include <thread>
 #include <vector>
+#include <zmq.hpp>
 
 #include "core/error.h"
 #include "teachers/curve.h"
+#include "teachers/frame.h"
 #include "teachers/local_source.h"
 #include "teachers/remote_source.h"
 #include "teachers/small_world.h"
@@ -53,11 +55,8 @@ class SecuredSource : public SmallWorld {
     return "it was let in";
   }
 
-  std::unique_ptr<RemoteSource> source_;
-};
-
-TEST_F(SecuredSource, AWorkerWithAnAllowedKeySaysWhatALocalSourceSaysAndTheTrainersOwnIsAllowed) {
-  for (const char* key : {"workers/good", "trainer"}) {
+  // A worker with this key answers as a local source does.
+  void expect_answers_from(const std::string& key) {
     std::atomic<bool> stop{false};
     std::thread thread([&] { run_worker(worker(key, "trainer"), [&] { return stop.load(); }); });
     for (int i = 0; i < 4; ++i) source_->ask(request(i));
@@ -71,6 +70,35 @@ TEST_F(SecuredSource, AWorkerWithAnAllowedKeySaysWhatALocalSourceSaysAndTheTrain
     stop = true;
     thread.join();
   }
+
+  std::unique_ptr<RemoteSource> source_;
+};
+
+TEST_F(SecuredSource, AWorkerWithAnAllowedKeySaysWhatALocalSourceSaysAndTheTrainersOwnIsAllowed) {
+  for (const char* key : {"workers/good", "trainer"}) expect_answers_from(key);
+}
+
+TEST_F(SecuredSource, GarbageFromAPeerWithAnAllowedKeyChangesNothing) {
+  const WorkerKeys keys = worker("workers/good", "trainer").keys;
+  zmq::context_t outside;
+  zmq::socket_t peer(outside, zmq::socket_type::dealer);
+  peer.set(zmq::sockopt::linger, 0);
+  peer.set(zmq::sockopt::rcvtimeo, 60'000);
+  secure_client(peer, keys);
+  peer.connect(source_->address());
+  const std::string hello = encode(Hello{7, "hostile", {{"rbc", std::string(64, '0'), {"RBC"}, {}}}});
+  std::vector<std::string> garbage = {"", std::string(400, 'x'), encode(Welcome{}), encode(Goodbye{}),
+                                      encode(Result{1, 1, 1, {"record"}})};
+  for (std::size_t size = 0; size <= hello.size(); ++size) garbage.push_back(hello.substr(0, size));
+  for (const std::string& bytes : garbage) peer.send(zmq::buffer(bytes), zmq::send_flags::none);
+  peer.send(zmq::buffer(hello), zmq::send_flags::sndmore);
+  peer.send(zmq::buffer(std::string("in two parts")), zmq::send_flags::none);
+  zmq::message_t answer;
+  bool refused = false;  // the whole hello: what came before it has arrived
+  while (!refused && peer.recv(answer)) refused = std::holds_alternative<Refusal>(parse_frame(answer.to_string_view()));
+  EXPECT_TRUE(refused);
+  EXPECT_EQ(source_->stats().workers, std::vector<int>{0});
+  expect_answers_from("workers/good");
 }
 
 TEST_F(SecuredSource, AWorkerThatIsNotLetInIsToldWhyAndCountsAsNone) {

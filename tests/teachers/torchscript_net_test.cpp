@@ -1,6 +1,7 @@
 #include "teachers/torchscript_net.h"
 
 #include <ATen/ATen.h>
+#include <caffe2/serialize/inline_container.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/script.h>
@@ -102,6 +103,53 @@ TEST(TorchScriptNet, RefusesWhatTouchesFiles) {
   const std::string target = "/tmp/conclave-must-not-be-written-" + std::to_string(::getpid());
   const std::string bytes = script("def forward(self, x):\n    torch.save(x, \"" + target + "\")\n    return x\n");
   EXPECT_THAT(error_of(bytes), HasSubstr("touches files"));
+  EXPECT_FALSE(std::filesystem::exists(target));
+}
+
+// The archive with its code changed, the rest as it was.
+std::string with_code(const std::string& bytes, const std::string& before, const std::string& after) {
+  std::istringstream in(bytes);
+  caffe2::serialize::PyTorchStreamReader reader(&in);
+  std::string out;
+  caffe2::serialize::PyTorchStreamWriter writer([&](const void* data, std::size_t size) {
+    out.append(static_cast<const char*>(data), size);
+    return size;
+  });
+  std::size_t changed = 0;
+  for (const std::string& name : reader.getAllRecords()) {
+    if (name == "version" || name == "byteorder" || name.starts_with(".data/")) continue;  // the writer's own
+    const auto [data, size] = reader.getRecord(name);
+    std::string record(static_cast<const char*>(data.get()), size);
+    if (const std::size_t at = record.find(before); name.ends_with(".py") && at != std::string::npos) {
+      record.replace(at, before.size(), after);
+      ++changed;
+    }
+    writer.writeRecord(name, record.data(), record.size());
+  }
+  writer.writeEndOfFile();
+  EXPECT_EQ(changed, 1u);
+  return out;
+}
+
+TEST(TorchScriptNet, RefusesFileAccessHoweverItIsWritten) {
+  const std::string target = "/tmp/conclave-must-not-be-written-" + std::to_string(::getpid());
+  const std::string file = "\"" + target + "\"";
+  const std::string body = "return torch.neg(x)", rest = "\n    return x";
+  const std::string plain = script("def forward(self, x):\n    return torch.neg(x)\n");
+  EXPECT_EQ(error_of(with_code(plain, body, "return torch.abs(x)")), "no error");
+  for (const std::string call :
+       {"torch . save(x, ", "torch.save (x, ", "ops.aten. save(x, ", "t = torch\n    t.save(x, "}) {
+    EXPECT_THAT(error_of(with_code(plain, body, call + file + ")" + rest)), HasSubstr("touches files")) << call;
+  }
+  EXPECT_THAT(error_of(with_code(plain, body, "return torch . from_file(" + file + ")")), HasSubstr("touches files"));
+  const std::string helper =
+      script("def helper(self, x):\n    return torch.neg(x)\ndef forward(self, x):\n    return self.helper(x)\n");
+  const std::string inner =
+      "if bool(torch.any(x)):\n      torch . save(x, " + file + ")\n      y = x\n    else:\n      y = x\n    return y";
+  EXPECT_THAT(error_of(with_code(helper, body, inner)), HasSubstr("touches files"));
+  EXPECT_THAT(error_of(with_code(plain, "def forward",
+                                 "def __setstate__(self, x: Tensor) -> Tensor:\n    return x\n  def forward")),
+              HasSubstr("runs while it is loaded"));
   EXPECT_FALSE(std::filesystem::exists(target));
 }
 

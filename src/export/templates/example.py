@@ -15,7 +15,8 @@ import numpy as np
 
 HERE = Path(__file__).resolve().parent
 ABOUT = json.loads((HERE / "model.json").read_text())  # classes, input and outputs of the file
-WIDTH, HEIGHT, THRESHOLD = ABOUT["width"], ABOUT["height"], 0.3
+WIDTH, HEIGHT = ABOUT["width"], ABOUT["height"]
+THRESHOLDS = ABOUT.get("thresholds", {})  # lowest score that counts, by class; 0.3 for others
 
 @LOAD@
 
@@ -79,9 +80,9 @@ for path in sys.argv[1:]:
     for c, score, x0, y0, x1, y1 in decode(run(to_input(view))):
         x0, x1 = (min(max((x - left) / scale, 0), image.shape[1]) for x in (x0, x1))
         y0, y1 = (min(max((y - top) / scale, 0), image.shape[0]) for y in (y0, y1))
-        if score < THRESHOLD or x1 <= x0 or y1 <= y0:
-            continue
         name = ABOUT["classes"][int(c)]
+        if score < THRESHOLDS.get(name, 0.3) or x1 <= x0 or y1 <= y0:
+            continue
         print(path, name, f"{score:.5f} {x0:.3f} {y0:.3f} {x1 - x0:.3f} {y1 - y0:.3f}", sep="\t")
         corner = (round(x0), round(y0))
         cv2.rectangle(image, corner, (round(x1), round(y1)), (0, 160, 255), 2)

@@ -1,0 +1,68 @@
+#include "cli/compare_methods.h"
+
+#include <algorithm>
+#include <functional>
+
+#include "cli/compare_inputs.h"
+#include "core/join.h"
+
+namespace conclave {
+namespace {
+
+bool sets(const std::vector<PlacedOverride>& overrides, const std::string& key) {
+  return std::any_of(overrides.begin(), overrides.end(),
+                     [&](const PlacedOverride& each) { return each.text.rfind(key + "=", 0) == 0; });
+}
+
+void check_test_is_unseen(const RunOptions& own, const std::function<void(const std::string&)>& fail) {
+  const std::string test = own.test.annotations;
+  const auto same = [&](const DatasetOptions& set) {
+    return !test.empty() && !set.annotations.empty() && real_path(test) == real_path(set.annotations);
+  };
+  if (same(own.val)) fail(" chooses its weights on data.test: data.val has the same annotations, " + test);
+  for (const DatasetOptions& set : own.train) {
+    if (same(set)) fail(" trains on data.test: its set " + set.name + " has the same annotations, " + test);
+  }
+}
+
+}  // namespace
+
+std::int64_t images_of(const RunOptions& options) {
+  return static_cast<std::int64_t>(options.training.schedule.steps) * options.training.batch;
+}
+
+void check_methods(const CompareOptions& options, const std::vector<RunOptions>& resolved, ConfigErrors& errors) {
+  const std::vector<CompareMethod>& methods = options.methods;
+  const RunOptions& first = resolved.front();
+  for (std::size_t m = 0; m < methods.size(); ++m) {
+    const RunOptions& own = resolved[m];
+    const std::string name = "methods." + methods[m].name;
+    const auto fail = [&](const std::string& what) { errors.add(methods[m].place, name + what); };
+    if (own.test.name.empty()) fail(" has no data.test: a comparison needs a labelled set to judge by");
+    if (own.classes != first.classes) {
+      fail(" has the classes " + join(own.classes) + ", but " + methods[0].name + " has " + join(first.classes));
+    }
+    if (own.test.images != first.test.images || own.test.annotations != first.test.annotations ||
+        own.test.limit != first.test.limit || own.test.labelled != first.test.labelled ||
+        own.test.all_labelled != first.test.all_labelled) {
+      fail(" is tested on another data.test than " + methods[0].name);
+    }
+    check_test_is_unseen(own, fail);
+    if (options.share_views && options.budget == BudgetKind::kSeconds) {
+      fail(": views.shared and budget.seconds don't go together: what is stored already takes no time");
+    }
+    const bool given = options.budget == BudgetKind::kImages || options.budget == BudgetKind::kSeconds;
+    if (given && sets(methods[m].set, "training.steps")) {
+      fail(
+          " sets training.steps, but the budget does: take one of them out (budget: own lets every method have its "
+          "own)");
+    }
+    if (options.budget == BudgetKind::kBase && images_of(own) != images_of(first)) {
+      fail(" sees " + std::to_string(images_of(own)) + " images in its training, but " + methods[0].name + " sees " +
+           std::to_string(images_of(first)) + ": runs of different budgets; give all the same with " +
+           "budget: {images: N}, or say budget: own");
+    }
+  }
+}
+
+}  // namespace conclave
