@@ -17,6 +17,7 @@ void distill(const RunCommand& command, const RunOptions& options, ProcessGroup&
   check_teachers(options, command.config);
   const RunTeachers teachers = read_teachers(options);
   Trainer trainer(options, teachers.channels, ranks);
+  trainer.check_ranks(command.resume);
   if (ranks.writes()) prepare_run(trainer, options, command);
   TeacherSide side;
   open_teachers(side, options, teachers, ranks);

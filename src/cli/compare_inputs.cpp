@@ -73,7 +73,7 @@ void check_inputs(const ComparePlan& plan) {
   const MadeFiles made(plan.tasks);
   std::map<std::string, std::string> missing;  // who wants it first
   for (const PlannedTask& task : plan.tasks) {
-    if (!task.options) continue;
+    if (!task.options || task.done()) continue;
     for (const fs::path& input : inputs_of(*task.options)) {
       if (!fs::exists(input) && !made.holds(input)) missing.try_emplace(input.string(), task.name);
     }

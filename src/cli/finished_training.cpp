@@ -27,6 +27,8 @@ void flatten(const ConfigNode& node, const std::string& path, std::map<std::stri
 
 // Not the folder and what only says how fast, how often and where.
 bool decides_a_training(const std::string& key) {
+  if (key == "ranks.bf16_gradients") return true;
+  if (key.rfind("teachers.", 0) == 0 && key.ends_with(".workers")) return false;
   for (const char* other :
        {"run", "service.", "training.threads", "training.loader_threads", "training.window", "training.log_every",
         "training.checkpoint_every", "training.trace_steps", "training.eval_batch", "ranks."}) {

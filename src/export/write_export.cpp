@@ -2,6 +2,7 @@
 
 #include <torch/csrc/jit/serialization/import.h>
 
+#include <cstdio>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -133,7 +134,9 @@ void write_cpp_example(const ModelSpec& spec, const ExportSource& source, const 
     const std::string comma = classes.empty() ? "" : ", ";
     classes += comma + quoted(name);
     const auto own = source.thresholds.find(name);
-    thresholds += comma + std::to_string(own == source.thresholds.end() ? 0.3 : own->second);
+    char text[32];
+    std::snprintf(text, sizeof text, "%.9g", own == source.thresholds.end() ? 0.3 : own->second);
+    thresholds += comma + text;
   }
   const GraphOptions& graph = options.graph;
   write_file_atomically(folder / "example.cpp",

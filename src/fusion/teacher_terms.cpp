@@ -83,10 +83,13 @@ at::Tensor wh_seen_by(const TeacherVoice& voice, const at::Tensor& wh, std::int6
   return wh.view({views, classes, 2, height, width}).gather(1, pair).squeeze(1);
 }
 
-// The share, (B,1,H,W), of the class that the teacher sees most in each cell: its one box there is of this class.
-at::Tensor share_of_strongest(const TeacherVoice& voice, const at::Tensor& share) {
-  if (voice.classes.size() == 1) return share;
-  return share.expand_as(voice.heat).gather(1, voice.heat.argmax(1, /*keepdim=*/true));
+// How sure, (B,1,H,W), the teacher is of its one box in each cell. It counts where the teacher does, both in the class
+// whose box it is, the strongest, and in the one that it is surest of (prob_peaks: another one may be the peak).
+at::Tensor sure_of_box(const at::Tensor& heat, const at::Tensor& confidence, const at::Tensor& share) {
+  if (heat.size(1) == 1) return confidence * share;
+  const auto [most, surest] = confidence.max(1, /*keepdim=*/true);
+  const at::Tensor shares = share.expand_as(heat), strongest = heat.argmax(1, /*keepdim=*/true);
+  return most * at::minimum(shares.gather(1, surest), shares.gather(1, strongest));
 }
 
 std::string name_of(const std::vector<std::size_t>& members, const std::vector<TeacherChannels>& teachers) {
@@ -175,8 +178,7 @@ void add_teacher_terms(Terms& terms, const HeadOutputs& student, const BatchTarg
     if (cells.defined() || options.cells.peaks) {
       share = share * heard(at::ones_like(voice.mask), voice.heat, voice.classes, cells, options);
     }
-    const at::Tensor sure = confidence(voice.heat, options.loss).amax(1, /*keepdim=*/true);
-    const at::Tensor weight = sure * share_of_strongest(voice, share) * given.box;
+    const at::Tensor weight = sure_of_box(voice.heat, confidence(voice.heat, options.loss), share) * given.box;
     const at::Tensor side = options.norm_wh ? mean_side(given.wh, 1) : at::Tensor();
     const at::Tensor wh = wh_seen_by(voice, student.wh, classes);
     terms.add(teachers[t].name + "/wh", weighted_l1(wh, given.wh, weight, side), factor(&LossWeights::wh));

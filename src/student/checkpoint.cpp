@@ -121,22 +121,27 @@ void save_checkpoint(const fs::path& folder, const Checkpoint& checkpoint, int k
     throw Error(what + " (" + error.what() + ")", folder.string(),
                 "earlier checkpoints are untouched; make room, then continue with --resume", error.exit());
   }
+  // Later ones are there only where they could not be read: this training overwrites them when it gets there.
   const std::vector<fs::path> paths = checkpoints_in(folder);
-  for (std::size_t i = static_cast<std::size_t>(std::max(1, keep)); i < paths.size(); ++i) {
+  const auto written = std::find(paths.begin(), paths.end(), path_of(folder, checkpoint.step));
+  for (std::ptrdiff_t i = std::max(1, keep); i < paths.end() - written; ++i) {
     std::error_code ignored;
-    fs::remove(paths[i], ignored);
+    fs::remove(written[i], ignored);
   }
 }
 
 std::optional<Checkpoint> load_checkpoint(const fs::path& folder) {
-  for (const fs::path& path : checkpoints_in(folder)) {
+  const std::vector<fs::path> paths = checkpoints_in(folder);
+  for (const fs::path& path : paths) {
     try {
       return read_checkpoint(path);
     } catch (const Error& error) {
-      log::warn("a damaged checkpoint is passed over: {}", error.what());
+      log::warn("a checkpoint that can't be read is passed over: {}", error.what());
     }
   }
-  return std::nullopt;
+  if (paths.empty()) return std::nullopt;
+  throw Error("none of the checkpoints can be read", folder.string(),
+              "bring one back, or remove the folder to train from the start");
 }
 
 }  // namespace conclave

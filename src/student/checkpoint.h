@@ -15,11 +15,11 @@ struct Checkpoint {
   std::map<std::string, std::string> metadata;  // config hash and the like
 };
 
-// folder/step-00001200.safetensors, written aside, synced and renamed; then older ones beyond `keep` are removed.
+// folder/step-00001200.safetensors, written aside, synced and renamed; then earlier steps beyond `keep` are removed.
 void save_checkpoint(const std::filesystem::path& folder, const Checkpoint& checkpoint, int keep = 2);
 
 // The newest that loads whole; one that is damaged (a checksum covers all that the file says) or renamed is passed over
-// with a warning. Nothing when there is none.
+// with a warning. Nothing when there is none; throws Error when there are some and none can be read.
 std::optional<Checkpoint> load_checkpoint(const std::filesystem::path& folder);
 
 }  // namespace conclave

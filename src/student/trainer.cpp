@@ -41,6 +41,16 @@ void check_options(const RunOptions& options, const World& world) {
   }
 }
 
+std::string name_of(StoreMode mode) {
+  switch (mode) {
+    case StoreMode::kRecord: return "record";
+    case StoreMode::kReplay: return "replay";
+    case StoreMode::kAuto: return "auto";
+    case StoreMode::kOff: break;
+  }
+  return "off";
+}
+
 // What the ranks must agree on before they first meet: what decides the result, and what decides when they meet.
 RunFacts shared_facts(const RunOptions& options, const std::vector<Dataset>& datasets,
                       const std::vector<TeacherChannels>& teachers, const std::optional<Dataset>& val, bool resume) {
@@ -49,6 +59,8 @@ RunFacts shared_facts(const RunOptions& options, const std::vector<Dataset>& dat
   facts["training.eval_every"] = std::to_string(options.training.eval_every);
   facts["training.checkpoint_every"] = std::to_string(options.training.checkpoint_every);
   facts["ranks.bucket_mb"] = std::to_string(options.ranks.bucket_mb);
+  facts["service.source"] = options.service.source;
+  facts["service.store.mode"] = name_of(options.service.store.mode);
   facts["data.val"] = val ? val->name + " " + run_facts(options, {*val}, {}).at("train." + val->name) : "none";
   for (const TeacherOptions& teacher : options.teachers) {
     if (!teacher.weight) facts["teachers." + teacher.name + ".weight"] = "auto";
@@ -91,6 +103,7 @@ struct Trainer::State {
   std::vector<CoveredSet> sets;
   Coverage coverage;
   std::optional<RunLock> lock;  // on the rank that writes
+  bool agreed = false;          // with the other ranks
 };
 
 Trainer::Trainer(RunOptions options, std::vector<TeacherChannels> teachers) : state_(std::make_unique<State>(nullptr)) {
@@ -129,6 +142,14 @@ std::string Trainer::coverage_text() const {
   return to_text(state_->coverage, state_->options.classes, state_->sets, state_->teachers);
 }
 
+void Trainer::check_ranks(bool resume) {
+  State& state = *state_;
+  if (!state.agreed && state.ranks.size() > 1) {
+    check_same_everywhere(shared_facts(state.options, state.datasets, state.teachers, state.val, resume), state.ranks);
+  }
+  state.agreed = true;
+}
+
 RunResult Trainer::run(TargetSource& source, bool resume, const std::string& config) {
   State& state = *state_;
   const RunOptions& options = state.options;
@@ -146,9 +167,7 @@ RunResult Trainer::run(TargetSource& source, bool resume, const std::string& con
   if (options.fusion.method == Method::kBackground) {
     log::warn("method background takes unlabelled objects for background: expect worse accuracy than `ignore`");
   }
-  if (ranks.size() > 1) {
-    check_same_everywhere(shared_facts(options, state.datasets, state.teachers, state.val, resume), ranks);
-  }
+  check_ranks(resume);
   weigh_by_ap(options, state.val, state.teachers, ranks);
   RunFacts facts = run_facts(options, state.datasets, state.teachers, state.val);
   facts["ranks"] = std::to_string(ranks.size());

@@ -295,7 +295,7 @@ void Training::evaluate() {
 
 // The training goes on while the copies are written; it waits where the checkpoint before is still being written. What
 // has to look at images again, and may fail, comes after the checkpoint.
-void Training::save() {
+void Training::save(bool may_retake) {
   phases_.enter("save");
   board_->phase("saving");
   ranks_.barrier();  // a rank lost in the middle of this step would leave half of its sums in the weights
@@ -314,7 +314,7 @@ void Training::save() {
     });
   });
   saved_step_ = step_;
-  if (!ship_later) return;
+  if (!ship_later || !may_retake) return;
   shipped();
   on_writer([this] {
     check_weights(shipped_, folder_.last());
@@ -330,7 +330,7 @@ void Training::saved_if_it_fails(const std::function<void()>& action) {
     action();
   } catch (const Error& error) {
     if (error.exit() == Exit::kRankLost) throw;  // nothing can be agreed on any more
-    if (step_ > saved_step_) save();
+    if (step_ > saved_step_) save(/*may_retake=*/false);
     on_writer([this] { writer_.finish(); });
     if (error.exit() == Exit::kInterrupted) throw interrupted();
     throw;

@@ -59,7 +59,7 @@ class Training {
   void log_step(double lr, const StepValues& values, const Window& window);
   bool evaluation_due() const;
   void evaluate();
-  void save();
+  void save(bool may_retake = true);  // false: where that needs images, the weights shipped stay as they are
   void saved_if_it_fails(const std::function<void()>& action);
   void on_writer(const std::function<void()>& action);
   void check_weights(const TensorMap& weights, const std::filesystem::path& path) const;

@@ -10,7 +10,7 @@ import tempfile
 import unittest
 
 import support
-from python_environment import make_environment, torch_environment
+from python_environment import python_with_torch
 
 SCRIPT = os.path.join(support.ROOT, "scripts", "import_checkpoint.py")
 GOLDEN = os.path.join(support.ROOT, "tests", "golden", "imported")
@@ -27,8 +27,7 @@ class Evil:
 class ImportCheckpoint(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.python = make_environment(["numpy"])
-        cls.environment = torch_environment(cls.python)
+        cls.python, cls.environment = python_with_torch()
         cls.folder = tempfile.mkdtemp(prefix="conclave-import-")
         cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
 

@@ -31,9 +31,16 @@ def make_environment(packages):
 
 def install(interpreter, packages):
     """Whether pip could install them."""
-    pip = subprocess.run([interpreter, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "1",
-                          "--timeout", "15", *packages], capture_output=True, text=True, timeout=900)
+    try:
+        pip = subprocess.run([interpreter, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "1",
+                              "--timeout", "15", *packages], capture_output=True, text=True, timeout=400)
+    except subprocess.TimeoutExpired:
+        return False
     return pip.returncode == 0
+
+
+def imports_torch(interpreter, environment):
+    return subprocess.run([interpreter, "-c", "import torch"], env=environment, capture_output=True).returncode == 0
 
 
 def torch_environment(interpreter):
@@ -41,6 +48,16 @@ def torch_environment(interpreter):
     if "CONCLAVE_TEST_PYTHON" not in os.environ:
         install(interpreter, TORCH_NEEDS)
     environment = {**os.environ, "PYTHONPATH": LIBTORCH}
-    if subprocess.run([interpreter, "-c", "import torch"], env=environment, capture_output=True).returncode != 0:
+    if not imports_torch(interpreter, environment):
         raise unittest.SkipTest(f"PyTorch in {LIBTORCH} can't be imported here")
     return environment
+
+
+def python_with_torch():
+    """An interpreter and the variables with which it imports PyTorch: the one of `scripts/setup --dev` if it is there."""
+    cache = os.environ.get("CONCLAVE_CACHE", os.path.expanduser("~/.cache/conclave"))
+    oracles = f"{cache}/python/bin/python"
+    if "CONCLAVE_TEST_PYTHON" not in os.environ and os.path.exists(oracles) and imports_torch(oracles, os.environ):
+        return oracles, dict(os.environ)
+    interpreter = make_environment(["numpy"])
+    return interpreter, torch_environment(interpreter)

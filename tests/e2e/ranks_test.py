@@ -97,16 +97,28 @@ class Ranks(unittest.TestCase):
         step = len(self.losses("stopped"))
         self.assertIn(f"step-{step:08d}.safetensors", os.listdir(f"{self.fixture.folder}/stopped/checkpoint"))
 
-    def test_ranks_that_something_else_starts_find_each_other_by_torchruns_variables(self):
+    def by_hand(self, name, *of_rank_1):
+        """Two ranks as torchrun starts them, the second with more overrides."""
         port = free_port()
-        ranks = [self.start(*self.words("by_hand"), env={
+        return [self.start(*self.words(name), *(of_rank_1 if rank == 1 else ()), env={
             "RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank), "LOCAL_WORLD_SIZE": "2",
             "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}) for rank in (0, 1)]
-        for rank in ranks:
+
+    def test_ranks_that_something_else_starts_find_each_other_by_torchruns_variables(self):
+        for rank in self.by_hand("by_hand"):
             _, err = rank.communicate(timeout=120)
             self.assertEqual(rank.returncode, 0, err)
         run(*self.words("launched"), "--ranks", "2", check=True)
         self.assertEqual(self.fixture.trace("launched"), self.fixture.trace("by_hand"))
+
+    def test_ranks_that_differ_are_refused_before_they_wait_for_each_other(self):
+        for index, override in enumerate(("service.source=local", "fusion.temperature=2", "training.eval_every=3")):
+            with self.subTest(override):
+                for rank in self.by_hand(f"differ{index}", override):
+                    _, err = rank.communicate(timeout=120)
+                    self.assertEqual(rank.returncode, 2, err)
+                    self.assertIn("all ranks need the same configuration", err)
+                    self.assertIn(override.split("=")[1], err)
 
     def test_a_batch_that_cant_be_shared_is_a_wrong_configuration_and_is_not_tried_again(self):
         done = run(*self.words("uneven"), "--ranks", "3", "--max-restarts", "5")

@@ -402,9 +402,10 @@ TEST(BoxWeight, IsThatOfTheClassThatTheTeacherSeesMostInACell) {
   for (const DistillLoss loss : {DistillLoss::kQfl, DistillLoss::kProbPeaks}) {
     options.loss = loss;
     const DenseTargets said = sent(answer, options);
-    const at::Tensor sure =
-        (loss == DistillLoss::kQfl ? at::relu(said.heat) : keep_peaks(at::sigmoid(said.heat))).amax(1, true) * said.box;
-    const at::Tensor second = (said.heat.narrow(1, 0, 1) < said.heat.narrow(1, 1, 1)).to(at::kFloat);
+    const at::Tensor confidence = loss == DistillLoss::kQfl ? at::relu(said.heat) : keep_peaks(at::sigmoid(said.heat));
+    const at::Tensor sure = confidence.amax(1, true) * said.box;
+    const auto is_second = [](const at::Tensor& of) { return of.narrow(1, 0, 1) < of.narrow(1, 1, 1); };
+    const at::Tensor second = (is_second(said.heat) & is_second(confidence)).to(at::kFloat);
     const auto expect_weight = [&](const BatchTargets& targets, const at::Tensor& weight) {
       const Losses losses = fuse(student, targets, {{"both", {0, 1}}}, options);
       const double expected = weighted_l1(student.wh, said.wh, weight, mean_side(said.wh, 1)).value().item<double>();

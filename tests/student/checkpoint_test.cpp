@@ -80,7 +80,17 @@ TEST(Checkpoint, IsPassedOverUnderTheNameOfAnotherStep) {
   std::filesystem::copy(folder.path / "step-00000001.safetensors", folder.path / "step-00000002.safetensors");
   EXPECT_EQ(load_checkpoint(folder.path)->step, 1);
   std::filesystem::remove(folder.path / "step-00000001.safetensors");
-  EXPECT_FALSE(load_checkpoint(folder.path).has_value());
+  EXPECT_THROW(load_checkpoint(folder.path), Error);  // a training must not begin anew beside it
+}
+
+TEST(Checkpoint, StaysWhereLaterOnesCantBeRead) {
+  const TemporaryFolder folder;
+  for (const char* later : {"step-00000008.safetensors", "step-00000009.safetensors"})
+    std::ofstream(folder.path / later) << "damaged";
+  for (const std::int64_t step : {1, 2, 3}) save_checkpoint(folder.path, checkpoint_at(step));
+  EXPECT_EQ(load_checkpoint(folder.path)->step, 3);
+  EXPECT_TRUE(std::filesystem::exists(folder.path / "step-00000002.safetensors"));
+  EXPECT_FALSE(std::filesystem::exists(folder.path / "step-00000001.safetensors"));
 }
 
 TEST(Checkpoint, IsAbsentInAnEmptyOrMissingFolder) {

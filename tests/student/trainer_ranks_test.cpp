@@ -238,6 +238,7 @@ TEST(TrainerRanks, RefuseToStartWhereTheyWouldMeetAtOtherSteps) {
                    options.val.name = "val";
                  }),
          "data.val = val 24 images");
+    says(refusal("g", [](RunOptions& options) { options.service.source = "local"; }), "service.source = local");
     says(refusal(
              "e", [](RunOptions&) {}, ranks.rank() == 1),
          "--resume = given");
