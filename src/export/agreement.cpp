@@ -206,7 +206,8 @@ std::string disagreement(const Agreement& agreement, bool half) {
   // Of float16 a few peaks may be others where a weak one hangs by more than a single rounding: of ten, one may be
   // another cell's, which is one missing and one new.
   const std::int64_t differing = agreement.missing + agreement.extra;
-  const std::int64_t allowed_peaks = half && agreement.peaks >= 10 ? std::max<std::int64_t>(2, agreement.peaks / 50) : 0;
+  const std::int64_t allowed_peaks =
+      half && agreement.peaks >= 10 ? std::max<std::int64_t>(2, agreement.peaks / 50) : 0;
   if (differing > allowed_peaks) {
     text += std::string(text.empty() ? "" : "; ") + std::to_string(agreement.missing) + " of " +
             std::to_string(agreement.peaks) + " peaks are missing and " + std::to_string(agreement.extra) + " are new";

@@ -43,10 +43,14 @@ void check_options(const RunOptions& options, const World& world) {
 
 std::string name_of(StoreMode mode) {
   switch (mode) {
-    case StoreMode::kRecord: return "record";
-    case StoreMode::kReplay: return "replay";
-    case StoreMode::kAuto: return "auto";
-    case StoreMode::kOff: break;
+    case StoreMode::kRecord:
+      return "record";
+    case StoreMode::kReplay:
+      return "replay";
+    case StoreMode::kAuto:
+      return "auto";
+    case StoreMode::kOff:
+      break;
   }
   return "off";
 }

@@ -41,8 +41,8 @@ class Trainer {
   const Coverage& coverage() const;
   std::string coverage_text() const;  // the table
 
-  // Throws Error (Exit::kUsage) on all ranks where one differs from rank 0 in what decides the result or when ranks meet.
-  // run() begins with it; a caller that lets ranks meet before calls it first.
+  // Throws Error (Exit::kUsage) on all ranks where one differs from rank 0 in what decides the result or when ranks
+  // meet. run() begins with it; a caller that lets ranks meet before calls it first.
   void check_ranks(bool resume);
 
   // Call once. `config`: its text becomes the run's config.yaml as soon as nothing forbids that the run begins or goes
