@@ -19,6 +19,7 @@ import os
 import re
 import struct
 import sys
+import warnings
 
 IMAGENET_MEAN, IMAGENET_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # RGB, of [0,255]
 CENTERNET_MEAN, CENTERNET_STD = (0.408, 0.447, 0.470), (0.289, 0.274, 0.278)  # BGR, of [0,1]; its COCO data set's
@@ -43,13 +44,13 @@ def load_tensors(path):
     if tuple(int(n) for n in re.findall(r"\d+", torch.__version__)[:2]) < (2, 6):
         raise Refused(f"PyTorch {torch.__version__} has a weights_only that can be tricked (CVE-2025-32434)",
                       "use 2.6 or newer")
+    warnings.simplefilter("ignore")  # one error says it all
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise Refused(f"{path}: no such file")
     except Exception as error:  # whatever a damaged or hostile file makes of the unpickler
-        first = str(error).strip().split("\n")[0][:200]
-        raise Refused(f"{path}: not read, and nothing of it was run: {type(error).__name__}: {first}",
+        raise Refused(f"{path}: not read, and nothing of it was run: {reason(error)}",
                       "it is damaged, or holds more than tensors; where you trust it, save its tensors alone: "
                       "torch.save(model.state_dict(), path)")
     for key in ("state_dict", "model", "model_state_dict"):
@@ -65,6 +66,16 @@ def load_tensors(path):
     if not tensors:
         raise Refused(f"{path}: holds no tensors by name")
     return tensors
+
+
+def reason(error):
+    """What the unpickler objects to, without PyTorch's advice to read the file unsafely."""
+    forbidden = re.search(r"GLOBAL ([\w.]+)", str(error))
+    if forbidden:
+        return f"it asks for {forbidden.group(1)[:100]}, which is no tensor"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
+    unsupported = next((line for line in lines if line.startswith("Unsupported")), None)
+    return f"{type(error).__name__}: {(unsupported or lines[0])[:200]}"
 
 
 def check_tensor(path, name, tensor):

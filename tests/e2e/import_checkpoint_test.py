@@ -58,9 +58,13 @@ class ImportCheckpoint(unittest.TestCase):
 
     def test_a_hostile_pickle_is_refused_and_not_run(self):
         target = self.path("written")
-        with open(self.path("evil.pth"), "wb") as out:
-            pickle.dump({"state_dict": Evil(target)}, out)
-        self.refused(self.run_import(self.path("evil.pth"), "centernet", "evil.safetensors"), "nothing of it was run")
+        for protocol, word in ((2, "it asks for "), (4, "Unsupported")):
+            with open(self.path("evil.pth"), "wb") as out:
+                pickle.dump({"state_dict": Evil(target)}, out, protocol)
+            done = self.run_import(self.path("evil.pth"), "centernet", "evil.safetensors")
+            self.refused(done, "nothing of it was run", word)
+            self.assertNotIn("set to `False`", done.stderr)
+            self.assertNotIn("Warning", done.stderr)
         self.assertFalse(os.path.exists(target))
         self.assertFalse(os.path.exists(self.path("evil.safetensors")))
 

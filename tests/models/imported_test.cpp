@@ -1,6 +1,10 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <sstream>
+#include <string>
+#include <utility>
+
 #include "model_files.h"
 #include "models/weights.h"
 
@@ -12,7 +16,7 @@ namespace {
 // by 32, random weights and random normalisation statistics; NAME.pth is what they save, NAME.safetensors what
 // scripts/import_checkpoint.py makes of it, NAME.expected.safetensors the heads that their code computes from the RGB
 // pixels in pixels.safetensors with their own normalisation and channel order. Computed once, with PyTorch 2.11 on a
-// CPU, deformable convolutions by torchvision 0.26.
+// CPU; torchvision 0.26 takes the place of the projects' compiled deformable convolutions.
 class Imported : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(Imported, GivesTheHeadsOfTheOriginal) {
@@ -23,10 +27,17 @@ TEST_P(Imported, GivesTheHeadsOfTheOriginal) {
   const HeadOutputs heads = loaded.model->forward(
       normalise(golden_tensors("imported/pixels.safetensors").at("pixels"), loaded.model->spec()));
   const auto difference = [](const at::Tensor& a, const at::Tensor& b) { return (a - b).abs().max().item<double>(); };
-  EXPECT_LT(difference(heads.heat, expected.at("heat")), 1e-4);
-  EXPECT_LT(difference(heads.wh, expected.at("wh")), 1e-4);
-  EXPECT_LT(difference(heads.offset, expected.at("offset")), 1e-4);
-  EXPECT_GT(expected.at("heat").std().item<double>(), 0.01);
+  const std::pair<const char*, at::Tensor> computed[] = {
+      {"heat", heads.heat}, {"wh", heads.wh}, {"offset", heads.offset}};
+  for (const auto& [head, values] : computed) {
+    const double largest = difference(values, expected.at(head));
+    EXPECT_LT(largest, 1e-4) << head;
+    // A network whose activations have died computes its last bias everywhere, and would be equal whatever is imported.
+    EXPECT_GT(expected.at(head).std({2, 3}).max().item<double>(), 0.01) << head;
+    std::ostringstream text;
+    text << largest;
+    RecordProperty(head, text.str());  // shown by --gtest_output=json
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(OtherProjects, Imported,
