@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "datasets/boxes_in_image.h"
 #include "datasets/view.h"
 
 namespace conclave {
@@ -22,22 +23,12 @@ at::Tensor input_of(const at::Tensor& pixels, const ModelSpec& spec, GraphInput 
   return (input == GraphInput::kBgr ? planes.flip(1) : planes).contiguous();
 }
 
-// Boxes in pixels of the image, as conclave eval has them.
-std::vector<Detection> in_image(const std::vector<Detection>& found, const View& view, const ImageEntry& image) {
-  const Affine to_image = view.image_to_view.inverse();
-  std::vector<Detection> kept;
-  for (Detection detection : found) {
-    detection.box =
-        clip(transform(to_image, detection.box), static_cast<float>(image.width), static_cast<float>(image.height));
-    if (detection.box.width() > 0 && detection.box.height() > 0) kept.push_back(detection);
-  }
-  return kept;
-}
-
 void append(Detections& all, const Detections& found, const std::vector<View>& views, const Dataset& set) {
   for (std::size_t i = 0; i < views.size(); ++i) {
     const std::size_t image = views[i].key.image;
-    if (image >= all.size()) all.push_back(in_image(found[i], views[i], set.images[image]));
+    if (image < all.size()) continue;
+    const ImageEntry& entry = set.images[image];
+    all.push_back(boxes_in_image(found[i], views[i], entry.width, entry.height));
   }
 }
 

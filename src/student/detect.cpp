@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "datasets/boxes_in_image.h"
 #include "student/batch.h"
 
 namespace conclave {
@@ -35,17 +36,6 @@ Boxes boxes_of(const RunNetwork& network, const at::Tensor& pixels, const TestTi
   return merged;
 }
 
-std::vector<Detection> in_image(const std::vector<Detection>& found, const View& view, const Sight& sight) {
-  const Affine to_image = view.image_to_view.inverse();
-  std::vector<Detection> kept;
-  for (Detection detection : found) {
-    detection.box =
-        clip(transform(to_image, detection.box), static_cast<float>(sight.width), static_cast<float>(sight.height));
-    if (detection.box.width() > 0 && detection.box.height() > 0) kept.push_back(detection);
-  }
-  return kept;
-}
-
 }  // namespace
 
 Boxes detect(const RunNetwork& network, const std::vector<Sight>& sights, const TestTime& test_time,
@@ -59,7 +49,9 @@ Boxes detect(const RunNetwork& network, const std::vector<Sight>& sights, const 
     std::vector<const View*> views;
     for (const Sight& sight : sights) views.push_back(&sight.looks.at(scale));
     const Boxes found = boxes_of(network, stack_pixels(views), test_time, each);
-    for (std::size_t i = 0; i < sights.size(); ++i) looks[i].push_back(in_image(found.at(i), *views[i], sights[i]));
+    for (std::size_t i = 0; i < sights.size(); ++i) {
+      looks[i].push_back(boxes_in_image(found.at(i), *views[i], sights[i].width, sights[i].height));
+    }
   }
   Boxes detections;
   for (Boxes& image : looks) {

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "core/error.h"
+#include "fusion/loss_terms.h"
 #include "fusion/losses.h"
 #include "support/golden_tensors.h"
 #include "support/gradient_check.h"
@@ -18,20 +19,6 @@ namespace {
 using ::testing::ElementsAre;
 
 constexpr int kHeight = 8, kWidth = 12;
-
-std::vector<std::string> names_of(const Losses& losses) {
-  std::vector<std::string> names;
-  for (const auto& term : losses.terms) names.push_back(term.name);
-  return names;
-}
-
-double value_of(const Losses& losses, const std::string& name) {
-  for (const auto& term : losses.terms) {
-    if (term.name == name) return term.value.item<double>();
-  }
-  ADD_FAILURE() << "no term " << name;
-  return 0;
-}
 
 HeadOutputs random_heads(int batch, int channels, std::uint64_t seed, double mean = -1,
                          at::ScalarType type = at::kFloat) {
