@@ -179,6 +179,8 @@ void bind_fusion(ConfigTable& table, FusionOptions& f) {
   table.value("floor", f.floor,
               "probability under which a teacher's cell is dropped; -1: the loss's own (0.5 for relu, else 0.05)", -1,
               0.999);
+  table.value("box_floor", f.box_floor,
+              "probability from which a teacher's cell teaches width, height and offset; at least `floor`", 0.01, 0.99);
   bind_weights(table.section("distill", "weights of the teachers' terms"), f.distill);
   bind_weights(table.section("label", "weights of the labels' terms"), f.label);
   table.value("min_overlap", f.min_overlap, "of the Gaussians drawn at labelled centres; smaller is wider", 0.05, 0.95);

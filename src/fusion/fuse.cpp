@@ -71,6 +71,10 @@ double effective_floor(const FusionOptions& options) {
   return floor;
 }
 
+double effective_box_floor(const FusionOptions& options) {
+  return std::max(options.box_floor, effective_floor(options));
+}
+
 bool asks_every_view(const FusionOptions& options) {
   return distils(options.method) || (options.method == Method::kPseudo && options.pseudo.per_view);
 }
@@ -78,10 +82,11 @@ bool asks_every_view(const FusionOptions& options) {
 SparseOptions sparse_options(const FusionOptions& options) {
   if (options.method == Method::kPseudo) {  // boxes are decoded, whatever the loss: every peak that may become one
     const double least = options.pseudo.threshold.value_or(kLeastPseudoScore);
-    return {static_cast<float>(std::min(effective_floor(options), least)), BoxRule::kPeaks};
+    return {static_cast<float>(std::min(effective_floor(options), least)), BoxRule::kPeaks, 0};
   }
-  return {static_cast<float>(effective_floor(options)),
-          options.loss == DistillLoss::kProbPeaks ? BoxRule::kPeaks : BoxRule::kPositive};
+  const auto floor = static_cast<float>(effective_floor(options));
+  if (options.loss == DistillLoss::kProbPeaks) return {floor, BoxRule::kPeaks, 0};
+  return {floor, BoxRule::kAbove, static_cast<float>(effective_box_floor(options))};
 }
 
 Losses fuse(const HeadOutputs& student, const BatchTargets& targets, const std::vector<TeacherChannels>& teachers,

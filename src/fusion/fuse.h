@@ -41,6 +41,7 @@ struct FusionOptions {
   DistillLoss loss = DistillLoss::kQfl;
   Merge merge = Merge::kMax;
   double floor = -1;         // probability under which a teacher's cell is dropped; < 0: the loss's own default
+  double box_floor = 0.2;    // probability from which a teacher's cell teaches its box; at least the floor
   LossWeights distill;       // of the teachers' terms; on top of the loss's own scale (default_scale)
   LossWeights label;         // of the labels' terms
   double min_overlap = 0.3;  // of the Gaussians drawn for labels
@@ -65,6 +66,9 @@ LossWeights label_scale(bool norm_wh);
 // its zero lies at logit 0; the others: 0.05). Throws Error for 1 and above, and for relu at 0, whose zero would be
 // -inf.
 double effective_floor(const FusionOptions& options);
+
+// The probability above which a teacher's cell teaches wh and offset: box_floor, or the floor where that is higher.
+double effective_box_floor(const FusionOptions& options);
 
 // Are the teachers asked about every view that is trained on? Methods that distil, and pseudo labels made per view.
 bool asks_every_view(const FusionOptions& options);

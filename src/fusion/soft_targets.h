@@ -26,8 +26,8 @@ struct SoftTargets {
 
 // Which cells carry wh and offset.
 enum class BoxRule : std::uint8_t {
-  kPositive = 0,  // any channel's logit > 0 (losses weighted by relu(z))
-  kPeaks = 1,     // any channel has a 3x3 peak above the floor (prob_peaks)
+  kAbove = 0,  // any channel's probability > box_floor (losses weighted by how far a logit is above it)
+  kPeaks = 1,  // any channel has a 3x3 peak above the floor (prob_peaks)
 };
 
 // What is kept. The error this makes: a dropped cell counts as probability 0, so heat is off by at most `floor` there.
@@ -35,7 +35,8 @@ enum class BoxRule : std::uint8_t {
 struct SparseOptions {
   float floor =
       0.05f;  // probability; a cell is kept when sigmoid(z) > floor; 0.5 keeps z > 0 alone; 0 keeps everything
-  BoxRule boxes = BoxRule::kPositive;
+  BoxRule boxes = BoxRule::kAbove;
+  float box_floor = 0.2f;  // probability, at least floor; not used by kPeaks
   bool operator==(const SparseOptions&) const = default;
 };
 

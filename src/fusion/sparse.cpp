@@ -77,6 +77,11 @@ at::Tensor wh_of_strongest(const at::Tensor& heat, const at::Tensor& wh) {
   return at::take_along_dim(pairs, strongest, -4).squeeze(-4).contiguous();
 }
 
+// The logit of a probability in [0,1): -inf at 0, exactly 0 at 0.5.
+float logit(double probability) {
+  return static_cast<float>(std::log(probability) - std::log1p(-probability));
+}
+
 void require(bool ok, const char* what) {
   if (!ok) throw Error(std::string("soft targets: ") + what);
 }
@@ -84,7 +89,9 @@ void require(bool ok, const char* what) {
 }  // namespace
 
 SoftTargets sparsify(const HeadOutputs& heads, int b, const SparseOptions& options) {
-  if (!(options.floor >= 0 && options.floor < 1)) throw Error("the floor of soft targets is not in [0,1)");
+  for (const float floor : {options.floor, options.box_floor}) {
+    if (!(floor >= 0 && floor < 1)) throw Error("a floor of soft targets is not in [0,1)");
+  }
   const at::Tensor heat = image_of(heads.heat, b, "heat");
   const at::Tensor every_wh = image_of(heads.wh, b, "wh");
   const at::Tensor offset = image_of(heads.offset, b, "offset");
@@ -99,15 +106,14 @@ SoftTargets sparsify(const HeadOutputs& heads, int b, const SparseOptions& optio
   const at::Tensor wh = wh_of_strongest(heat, every_wh);
   require(wh.numel() == 2 * cells && offset.numel() == 2 * cells, "the heads differ in size");
 
-  const double floor = options.floor;
-  const float threshold = static_cast<float>(std::log(floor) - std::log1p(-floor));  // -inf at 0, exactly 0 at 0.5
+  const float threshold = logit(options.floor), box_threshold = logit(options.box_floor);
   std::vector<char> has_box(static_cast<std::size_t>(cells), 0);
   std::vector<float> kept;
   for (std::int64_t c = 0; c < heat.size(0); ++c) {
     auto channel = keep_cells(heat.const_data_ptr<float>() + c * cells, cells, threshold, kept);
     for (const std::uint32_t cell : channel.cells) {
-      const bool wanted =
-          options.boxes == BoxRule::kPositive ? kept[cell] > 0 : is_peak(kept, targets.height, targets.width, cell);
+      const bool wanted = options.boxes == BoxRule::kAbove ? kept[cell] > box_threshold
+                                                           : is_peak(kept, targets.height, targets.width, cell);
       if (wanted) has_box[cell] = 1;
     }
     targets.channels.push_back(std::move(channel));

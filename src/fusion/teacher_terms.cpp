@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "fusion/merge.h"
@@ -27,8 +28,10 @@ Quotient distil_heat(const at::Tensor& student, const at::Tensor& teacher, const
 }
 
 // How sure the teacher is of its box, per cell and class: (B,K,H,W).
-at::Tensor confidence(const at::Tensor& logits, DistillLoss loss) {
-  return loss == DistillLoss::kProbPeaks ? keep_peaks(at::sigmoid(logits)) : at::relu(logits);
+at::Tensor confidence(const at::Tensor& logits, const FusionOptions& options) {
+  if (options.loss == DistillLoss::kProbPeaks) return keep_peaks(at::sigmoid(logits));
+  const double floor = effective_box_floor(options);
+  return at::relu(logits - (std::log(floor) - std::log1p(-floor)));
 }
 
 // Several tensors with one channel each as one.
@@ -178,7 +181,7 @@ void add_teacher_terms(Terms& terms, const HeadOutputs& student, const BatchTarg
     if (cells.defined() || options.cells.peaks) {
       share = share * heard(at::ones_like(voice.mask), voice.heat, voice.classes, cells, options);
     }
-    const at::Tensor weight = sure_of_box(voice.heat, confidence(voice.heat, options.loss), share) * given.box;
+    const at::Tensor weight = sure_of_box(voice.heat, confidence(voice.heat, options), share) * given.box;
     const at::Tensor side = options.norm_wh ? mean_side(given.wh, 1) : at::Tensor();
     const at::Tensor wh = wh_seen_by(voice, student.wh, classes);
     terms.add(teachers[t].name + "/wh", weighted_l1(wh, given.wh, weight, side), factor(&LossWeights::wh));

@@ -12,7 +12,7 @@ namespace conclave {
 namespace {
 
 // Grows when draw_view, the engine or sparsify give other bits for the same arguments.
-constexpr std::uint8_t kKeyVersion = 1;
+constexpr std::uint8_t kKeyVersion = 2;
 
 std::uint8_t nibble(char digit) {
   return static_cast<std::uint8_t>(digit <= '9' ? digit - '0' : digit - 'a' + 10);
@@ -37,7 +37,7 @@ double as_written(float value) {
 }
 
 const char* name_of(BoxRule rule) {
-  return rule == BoxRule::kPositive ? "positive" : "peaks";
+  return rule == BoxRule::kAbove ? "above" : "peaks";
 }
 
 }  // namespace
@@ -57,6 +57,7 @@ TeacherKey::TeacherKey(const ExpectedTeacher& teacher, const SparseOptions& spar
   out.u8(teacher.engine.channels_last);
   out.f32(sparse.floor);
   out.u8(static_cast<std::uint8_t>(sparse.boxes));
+  out.f32(sparse.box_floor);
   bytes = out.take();
 }
 
@@ -104,6 +105,7 @@ std::string describe(const ExpectedTeacher& teacher, const ViewOptions& views, c
                               {"channels_last", teacher.engine.channels_last},
                               {"floor", as_written(sparse.floor)},
                               {"boxes", name_of(sparse.boxes)},
+                              {"box_floor", as_written(sparse.box_floor)},
                               {"size", {views.width, views.height}},
                               {"flip", views.flip},
                               {"scale", {views.scale_min, views.scale_max}},

@@ -120,6 +120,7 @@ RunFacts run_facts(const RunOptions& options, const std::vector<Dataset>& datase
   facts["fusion.loss"] = text(static_cast<int>(fusion.loss));
   facts["fusion.merge"] = text(static_cast<int>(fusion.merge));
   facts["fusion.floor"] = text(fusion.floor);
+  facts["fusion.box_floor"] = text(fusion.box_floor);
   facts["fusion.distill"] = weights_text(fusion.distill);
   facts["fusion.label"] = weights_text(fusion.label);
   facts["fusion.min_overlap"] = text(fusion.min_overlap);

@@ -140,6 +140,8 @@ Welcome parse_welcome(ByteReader& in) {
   welcome.sparse.floor = in.f32();
   if (!(welcome.sparse.floor >= 0 && welcome.sparse.floor < 1)) in.fail("the floor is out of range");
   welcome.sparse.boxes = static_cast<BoxRule>(read_int(in.u8(), 0, 1, in, "the box rule"));
+  welcome.sparse.box_floor = in.f32();
+  if (!(welcome.sparse.box_floor >= 0 && welcome.sparse.box_floor < 1)) in.fail("the box floor is out of range");
   return welcome;
 }
 
@@ -294,6 +296,7 @@ std::string encode(const Welcome& welcome) {
   }
   out.f32(welcome.sparse.floor);
   out.u8(static_cast<std::uint8_t>(welcome.sparse.boxes));
+  out.f32(welcome.sparse.box_floor);
   return out.take();
 }
 

@@ -18,7 +18,7 @@ namespace conclave {
 // byte and the order of calls. The magic, the version, the type and the whole of Refusal stay as they are in every
 // version.
 inline constexpr std::string_view kFrameMagic = "CNCL";
-inline constexpr std::uint16_t kProtocolVersion = 3;
+inline constexpr std::uint16_t kProtocolVersion = 4;
 
 namespace frame_limits {
 inline constexpr std::size_t kMessage = 64u << 20;  // bytes of a frame from a trainer; a worker takes no longer ones

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -132,6 +133,31 @@ TEST(Fuse, ReluFromRecordsEqualsTheDenseLossToHalfRounding) {
     targets.teachers = {dense_targets(random_heads(2, 1, 21)), dense_targets(random_heads(2, 1, 22))};
     const double dense = fuse(student, targets, scene.teachers, scene.options).total.item<double>();
     EXPECT_NEAR(sparse, dense, 2e-3 * dense);
+  }
+}
+
+// A teacher's cells at probabilities 0.9, 0.4 and 0.1 pull on the student's box as far as each lies above box_floor.
+TEST(Fuse, ABoxIsTaughtInProportionToTheLogitAboveTheBoxFloor) {
+  const std::vector<double> sure = {0.9, 0.4, 0.1};
+  const auto logit = [](double p) { return std::log(p / (1 - p)); };
+  for (const double box_floor : {0.5, 0.2, 0.05}) {
+    Scene scene;
+    scene.options.box_floor = box_floor;
+    scene.options.norm_wh = false;
+    HeadOutputs said = random_heads(2, 1, 5);
+    said.heat.fill_(-9);
+    for (int i = 0; i < 3; ++i) said.heat[0][0][2][2 + 3 * i] = logit(sure[static_cast<std::size_t>(i)]);
+    BatchTargets targets = scene.targets();
+    targets.teachers = {decoded(said, scene.options), decoded(said, scene.options)};
+    const HeadOutputs student = leaves(random_heads(2, 2, 6));
+    fuse(student, targets, scene.teachers, scene.options).total.backward();
+    const at::Tensor pull = student.wh.grad().abs().sum(1)[0][2];
+    EXPECT_GT(pull[2].item<double>(), 0);
+    for (int i = 1; i < 3; ++i) {
+      const double above = std::max(0.0, logit(sure[static_cast<std::size_t>(i)]) - logit(box_floor));
+      const double expected = above / (logit(sure[0]) - logit(box_floor));
+      EXPECT_NEAR(pull[2 + 3 * i].item<double>() / pull[2].item<double>(), expected, 2e-3) << box_floor << " " << i;
+    }
   }
 }
 
@@ -301,12 +327,12 @@ TEST(Fuse, MasksFollowTheCoverage) {
 
 TEST(Fuse, WireNeedsFollowTheLoss) {
   FusionOptions options;
-  EXPECT_EQ(sparse_options(options), (SparseOptions{0.05f, BoxRule::kPositive}));
+  EXPECT_EQ(sparse_options(options), (SparseOptions{0.05f, BoxRule::kAbove, 0.2f}));
   options.loss = DistillLoss::kRelu;
-  EXPECT_EQ(sparse_options(options), (SparseOptions{0.5f, BoxRule::kPositive}));
+  EXPECT_EQ(sparse_options(options), (SparseOptions{0.5f, BoxRule::kAbove, 0.5f})) << "what is not sent has no box";
   options.loss = DistillLoss::kProbPeaks;
   options.floor = 0;
-  EXPECT_EQ(sparse_options(options), (SparseOptions{0.0f, BoxRule::kPeaks}));
+  EXPECT_EQ(sparse_options(options), (SparseOptions{0.0f, BoxRule::kPeaks, 0}));
 }
 
 TEST(Fuse, FloorsThatLeaveNothingToLearnFromAreErrors) {
@@ -317,7 +343,8 @@ TEST(Fuse, FloorsThatLeaveNothingToLearnFromAreErrors) {
   pseudo.method = Method::kPseudo;
   pseudo.loss = DistillLoss::kRelu;
   pseudo.pseudo.threshold = 0.3;
-  EXPECT_EQ(sparse_options(pseudo), (SparseOptions{0.3f, BoxRule::kPeaks})) << "peaks from 0.3 to 0.5 need their boxes";
+  EXPECT_EQ(sparse_options(pseudo), (SparseOptions{0.3f, BoxRule::kPeaks, 0}))
+      << "peaks from 0.3 to 0.5 need their boxes";
   options.floor = 0;
   EXPECT_EQ(effective_floor(options), 0);
   options.loss = DistillLoss::kRelu;

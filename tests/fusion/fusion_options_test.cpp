@@ -241,7 +241,8 @@ TEST(FusionOptions, AnExtraLossIsATermOfItsOwn) {
   EXPECT_NEAR(value_of(losses, "red/cwd"),
               2 * channel_wise(student.heat.narrow(1, 0, 1), red.heat, mask, 0.05, 1).value().item<double>(), 1e-5);
   EXPECT_NEAR(value_of(losses, "red/iou"),
-              weighted_overlap(BoxLoss::kGiou, {student.wh, student.offset}, {red.wh, red.offset}, at::relu(red.heat))
+              weighted_overlap(BoxLoss::kGiou, {student.wh, student.offset}, {red.wh, red.offset},
+                               at::relu(red.heat + std::log(4.0)))
                   .value()
                   .item<double>(),
               1e-5);
@@ -389,7 +390,8 @@ TEST(BoxWeight, IsThatOfTheClassThatTheTeacherSeesMostInACell) {
   for (const DistillLoss loss : {DistillLoss::kQfl, DistillLoss::kProbPeaks}) {
     options.loss = loss;
     const DenseTargets said = sent(answer, options);
-    const at::Tensor confidence = loss == DistillLoss::kQfl ? at::relu(said.heat) : keep_peaks(at::sigmoid(said.heat));
+    const at::Tensor confidence =
+        loss == DistillLoss::kQfl ? at::relu(said.heat + std::log(4.0)) : keep_peaks(at::sigmoid(said.heat));
     const at::Tensor sure = confidence.amax(1, true) * said.box;
     const auto is_second = [](const at::Tensor& of) { return of.narrow(1, 0, 1) < of.narrow(1, 1, 1); };
     const at::Tensor second = (is_second(said.heat) & is_second(confidence)).to(at::kFloat);

@@ -32,14 +32,14 @@ DenseTargets round_trip(const HeadOutputs& heads, const SparseOptions& options) 
 
 TEST(Sparse, FloorZeroKeepsEveryCellExactToHalf) {
   const HeadOutputs heads = random_heads(2, 3, 12, 16, 1);
-  const DenseTargets dense = round_trip(heads, {0.0f, BoxRule::kPositive});
+  const DenseTargets dense = round_trip(heads, {0.0f, BoxRule::kAbove});
   EXPECT_TRUE(at::equal(dense.heat, as_half(heads.heat)));
 }
 
 TEST(Sparse, KeepsExactlyTheCellsAboveTheFloorAndDropsTheOthersToProbabilityZero) {
   const HeadOutputs heads = random_heads(2, 2, 12, 16, 2);
   for (const float floor : {0.01f, 0.05f, 0.5f, 0.9f}) {
-    const DenseTargets dense = round_trip(heads, {floor, BoxRule::kPositive});
+    const DenseTargets dense = round_trip(heads, {floor, BoxRule::kAbove});
     const at::Tensor rounded = as_half(heads.heat);
     const at::Tensor kept = rounded > std::log(floor / (1 - floor));
     EXPECT_GT(kept.sum().item<int>(), 0);
@@ -48,14 +48,27 @@ TEST(Sparse, KeepsExactlyTheCellsAboveTheFloorAndDropsTheOthersToProbabilityZero
   }
 }
 
-TEST(Sparse, CarriesBoxesOnlyWhereALogitIsPositive) {
+TEST(Sparse, CarriesBoxesExactlyWhereALogitIsAboveTheBoxFloor) {
   const HeadOutputs heads = random_heads(1, 2, 12, 16, 3);
-  const DenseTargets dense = round_trip(heads, {0.05f, BoxRule::kPositive});
-  const at::Tensor positive = (as_half(heads.heat) > 0).any(1, true).to(at::kFloat);
-  EXPECT_GT(positive.sum().item<float>(), 0);
-  EXPECT_TRUE(at::equal(dense.box, positive));
-  EXPECT_TRUE(at::equal(dense.wh, as_half(heads.wh) * positive));
-  EXPECT_TRUE(at::equal(dense.offset, as_half(heads.offset) * positive));
+  float fewest = 1e9;
+  for (const float floor : {0.2f, 0.5f, 0.8f}) {
+    const DenseTargets dense = round_trip(heads, {0.05f, BoxRule::kAbove, floor});
+    const at::Tensor above = (as_half(heads.heat) > std::log(floor / (1 - floor))).any(1, true).to(at::kFloat);
+    EXPECT_TRUE(at::equal(dense.box, above)) << floor;
+    EXPECT_TRUE(at::equal(dense.wh, as_half(heads.wh) * above)) << floor;
+    EXPECT_TRUE(at::equal(dense.offset, as_half(heads.offset) * above)) << floor;
+    const auto count = above.sum().item<float>();
+    EXPECT_GT(count, 0) << floor;
+    EXPECT_LT(count, fewest) << floor;
+    fewest = count;
+  }
+}
+
+TEST(Sparse, AFloorOutsideZeroToOneIsAnError) {
+  const HeadOutputs heads = random_heads(1, 1, 4, 4, 3);
+  EXPECT_THROW(sparsify(heads, 0, {1.0f, BoxRule::kAbove, 0.5f}), Error);
+  EXPECT_THROW(sparsify(heads, 0, {0.05f, BoxRule::kAbove, 1.0f}), Error);
+  EXPECT_THROW(sparsify(heads, 0, {0.05f, BoxRule::kAbove, -0.1f}), Error);
 }
 
 TEST(Sparse, CarriesBoxesAtPeaksAboveTheFloor) {

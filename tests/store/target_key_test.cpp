@@ -45,6 +45,7 @@ TEST(TargetKey, ChangesWithEverythingThatDecidesTheTargets) {
       [](Asked& a) { a.teacher.engine.channels_last = true; },
       [](Asked& a) { a.sparse.floor = 0.01f; },
       [](Asked& a) { a.sparse.boxes = BoxRule::kPeaks; },
+      [](Asked& a) { a.sparse.box_floor = 0.5f; },
       [](Asked& a) { a.images[0] += "."; },
       [](Asked& a) { a.request.key.seed = 4; },
       [](Asked& a) { a.request.key.seed = kPlainView; },
@@ -123,7 +124,7 @@ TEST(TargetKey, IsTheHashThatItsSpecificationGives) {  // worked out from STORE.
     digits += "0123456789abcdef"[byte >> 4];
     digits += "0123456789abcdef"[byte & 15];
   }
-  EXPECT_EQ(digits, "7a6abd59a6c3c6ba307e2f38f0125b70");
+  EXPECT_EQ(digits, "bb7f7fd0059f89bdc4d1af5bdba91b96");
 }
 
 TEST(Description, SaysWhoseTargetsTheyAreInOneLine) {

@@ -46,7 +46,7 @@ Welcome welcome() {
   frame.views.erase = 0.1;
   frame.views.grey = 0.2;
   frame.views.hue = 0.05;
-  frame.sparse = {0.5f, BoxRule::kPeaks};
+  frame.sparse = {0.5f, BoxRule::kPeaks, 0.75f};
   frame.heartbeat_seconds = 0.5;
   return frame;
 }
