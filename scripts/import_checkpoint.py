@@ -75,7 +75,8 @@ def reason(error):
         return f"it asks for {forbidden.group(1)[:100]}, which is no tensor"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
     unsupported = next((line for line in lines if line.startswith("Unsupported")), None)
-    return f"{type(error).__name__}: {(unsupported or lines[0])[:200]}"
+    sentence = re.split(r"[.;] ", unsupported or lines[0])[0]
+    return f"{type(error).__name__}: {sentence[:200]}"
 
 
 def check_tensor(path, name, tensor):

@@ -18,8 +18,9 @@ std::uint64_t header_length(const std::vector<char>& bytes, const std::string& w
   std::uint64_t length = 0;
   for (std::size_t i = 0; i < kPrefix; ++i) length |= std::uint64_t{static_cast<unsigned char>(bytes[i])} << (8 * i);
   if (length > kMaxTensorHeader)
-    throw Error("the header claims " + std::to_string(length) + " bytes, more than 100 MB", where,
-                "this is not a safetensors file");
+    throw Error(
+        "this is no safetensors file: its header would have " + std::to_string(length) + " bytes, more than 100 MB",
+        where);
   if (length > bytes.size() - kPrefix) throw Error("the header reaches past the end of the file", where);
   if (length < 2 || bytes[kPrefix] != '{') throw Error("the header does not begin with '{'", where);
   return length;

@@ -11,6 +11,7 @@ namespace conclave {
 namespace {
 
 constexpr int kMissedHeartbeats = 5;
+constexpr double kNoticeSeconds = 10;  // of trying in vain
 
 }  // namespace
 
@@ -21,7 +22,8 @@ WorkerSession::WorkerSession(const Hello& hello, std::string where, const LeaseS
       share_(share),
       heard_(now),
       last_word_(now),
-      complete_(now) {}
+      complete_(now),
+      noticed_(now) {}
 
 void WorkerSession::receive(const Frame& frame, std::size_t bytes, TimePoint now) {
   if (ended()) return;
@@ -101,6 +103,10 @@ void WorkerSession::tick(TimePoint now) {
   } else if (serving() && (now - complete_).count() > kMissedHeartbeats * heartbeat_) {
     log::warn("leases of the trainer at {} got lost; saying hello again", where_);
     join();
+  }
+  if (!serving() && (now - std::max(last_word_, noticed_)).count() >= kNoticeSeconds) {
+    log::warn("no trainer has answered at {} for {:.0f} s; still trying", where_, (now - last_word_).count());
+    noticed_ = now;
   }
   if ((now - beat_).count() < heartbeat_ || !outbox_.empty()) return;
   beat_ = now;

@@ -100,6 +100,7 @@ class WorkerSession {
   double heartbeat_ = 1;
   TimePoint heard_, last_word_;  // in this session; of the rank at all
   TimePoint complete_;           // when no lease sent to us was missing
+  TimePoint noticed_;            // when it was last said that nobody answers
   TimePoint beat_{};             // when the last hello or heartbeat was made
   bool stopping_ = false, reconnect_ = false;
 };

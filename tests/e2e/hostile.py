@@ -30,7 +30,7 @@ def message(body):
     return (bytes((0, len(body))) if len(body) < 256 else b"\x02" + struct.pack(">Q", len(body))) + body
 
 
-def frame(kind, body=b"", version=3):
+def frame(kind, body=b"", version=4):
     """One message between worker and trainer (src/teachers/PROTOCOL.md)."""
     return message(b"CNCL" + struct.pack("<HBB", version, kind, 0) + body)
 

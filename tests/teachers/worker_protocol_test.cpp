@@ -1,9 +1,13 @@
 #include "teachers/worker_protocol.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
 
 #include <map>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -324,6 +328,27 @@ TEST_F(WorkerProtocolTest, AskedToLeaveItDeliversWhatItComputesAndHandsBackTheRe
   EXPECT_EQ(std::get<Result>(frames[0]).lease, 1u);
   EXPECT_TRUE(std::holds_alternative<Goodbye>(frames[1]));
   EXPECT_EQ(drained<Goodbye>(1).size(), 1u);
+}
+
+TEST_F(WorkerProtocolTest, SaysFromTimeToTimeThatNobodyAnswers) {
+  std::ostringstream said;
+  const auto before = spdlog::default_logger();
+  spdlog::set_default_logger(
+      std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_mt>(said)));
+  pass(9);
+  const std::string at_first = said.str();
+  pass(12);
+  const std::string later = said.str();
+  welcome(0, 10);
+  for (int i = 0; i < 30; ++i) {
+    say(0, Heartbeat{10, 0, {}});
+    pass(1);
+  }
+  spdlog::set_default_logger(before);
+  EXPECT_EQ(at_first, "");
+  EXPECT_THAT(later, testing::HasSubstr("no trainer has answered at tcp://trainer:5000 for 10 s"));
+  EXPECT_THAT(later, testing::HasSubstr("for 20 s"));
+  EXPECT_THAT(said.str().substr(later.size()), testing::Not(testing::HasSubstr("answered")));
 }
 
 TEST_F(WorkerProtocolTest, RefusalsOtherVersionsAndSilenceAreErrors) {
