@@ -41,5 +41,5 @@ function(conclave_tests name)
   target_compile_definitions(test_${name} PRIVATE
     CONCLAVE_SOURCE_DIR="${CMAKE_SOURCE_DIR}" CONCLAVE_BINARY="${CMAKE_BINARY_DIR}/conclave")
   add_test(NAME ${name} COMMAND test_${name})
-  set_tests_properties(${name} PROPERTIES TIMEOUT $<IF:$<BOOL:${CONCLAVE_SANITIZE}>,3000,600> ENVIRONMENT "${CONCLAVE_TEST_ENVIRONMENT}")
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${CONCLAVE_TEST_SECONDS} ENVIRONMENT "${CONCLAVE_TEST_ENVIRONMENT}")
 endfunction()
