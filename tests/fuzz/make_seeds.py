@@ -82,7 +82,7 @@ def frames():
         1: struct.pack("<Q", 7) + text("host 1") + struct.pack("<H", 2) + teacher("wbc", "WBC", "RBC") + teacher("car", "car"),
         2: struct.pack("<QIdII8d", 9, 1 << 24, 1.0, 512, 384, 0.5, 0.6, 1.4, 0.1, 0.2, 0.2, 0.2, 0.3)
         + struct.pack("<14d", 0.1, 0.2, 0.5, 0.5, 2, 0.5, 0.02, 0.2, 0.5, 0.5, 1, 0.5, 0.3, 0.5)
-        + struct.pack("<fB", 0.05, 1),
+        + struct.pack("<fBf", 0.05, 1, 0.2),
         3: text("no such teacher\ntry another"),
         4: struct.pack("<QQQ", 9, 3, 1 << 20),
         5: struct.pack("<QQQQHH", 9, 1, 1, 2, 1, 2) + view(5, "images/a.jpg") + view(6, "images/b.jpg", b"\xff\xd8 bytes"),
@@ -94,7 +94,7 @@ def frames():
     }
     for kind, body in bodies.items():
         inner = struct.pack("<BB", kind, 0) + body
-        write("fuzz_frame", f"type{kind}", b"CNCL" + struct.pack("<H", 3) + inner)
+        write("fuzz_frame", f"type{kind}", b"CNCL" + struct.pack("<H", 4) + inner)
         write("fuzz_frame", f"type{kind}_body", inner)
 
 
