@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "fusion/logit.h"
 #include "models/decode.h"
 
 namespace conclave {
@@ -12,10 +13,6 @@ namespace {
 constexpr double kEpsilon = 1e-4;       // of centerX's divisors
 constexpr double kPeakThreshold = 0.1;  // of the peaks that count as objects
 constexpr double kLeastFloor = 1e-4;    // of channel-wise distillation, whose logits are finite
-
-double logit(double p) {
-  return std::log(p) - std::log1p(-p);
-}
 
 at::Tensor over_cells(const at::Tensor& mask) {
   return mask.dim() == 4 ? mask : mask.unsqueeze(-1).unsqueeze(-1);

@@ -11,6 +11,7 @@
 
 #include "core/error.h"
 #include "core/half.h"
+#include "fusion/logit.h"
 
 namespace conclave {
 namespace {
@@ -77,11 +78,6 @@ at::Tensor wh_of_strongest(const at::Tensor& heat, const at::Tensor& wh) {
   return at::take_along_dim(pairs, strongest, -4).squeeze(-4).contiguous();
 }
 
-// The logit of a probability in [0,1): -inf at 0, exactly 0 at 0.5.
-float logit(double probability) {
-  return static_cast<float>(std::log(probability) - std::log1p(-probability));
-}
-
 void require(bool ok, const char* what) {
   if (!ok) throw Error(std::string("soft targets: ") + what);
 }
@@ -106,7 +102,8 @@ SoftTargets sparsify(const HeadOutputs& heads, int b, const SparseOptions& optio
   const at::Tensor wh = wh_of_strongest(heat, every_wh);
   require(wh.numel() == 2 * cells && offset.numel() == 2 * cells, "the heads differ in size");
 
-  const float threshold = logit(options.floor), box_threshold = logit(options.box_floor);
+  const auto threshold = static_cast<float>(logit(options.floor));
+  const auto box_threshold = static_cast<float>(logit(options.box_floor));
   std::vector<char> has_box(static_cast<std::size_t>(cells), 0);
   std::vector<float> kept;
   for (std::int64_t c = 0; c < heat.size(0); ++c) {

@@ -3,9 +3,9 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 
+#include "fusion/logit.h"
 #include "fusion/merge.h"
 #include "models/decode.h"
 
@@ -30,8 +30,7 @@ Quotient distil_heat(const at::Tensor& student, const at::Tensor& teacher, const
 // How sure the teacher is of its box, per cell and class: (B,K,H,W).
 at::Tensor confidence(const at::Tensor& logits, const FusionOptions& options) {
   if (options.loss == DistillLoss::kProbPeaks) return keep_peaks(at::sigmoid(logits));
-  const double floor = effective_box_floor(options);
-  return at::relu(logits - (std::log(floor) - std::log1p(-floor)));
+  return at::relu(logits - logit(effective_box_floor(options)));
 }
 
 // Several tensors with one channel each as one.
