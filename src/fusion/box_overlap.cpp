@@ -52,9 +52,4 @@ at::Tensor overlap_error(BoxLoss kind, const CellBoxes& predicted, const CellBox
   return 1 - iou + distance / diagonal + v.square() / (1 - iou + v + kEpsilon);
 }
 
-Quotient weighted_overlap(BoxLoss kind, const CellBoxes& predicted, const CellBoxes& target, const at::Tensor& weight) {
-  const at::Tensor error = overlap_error(kind, predicted, target).unsqueeze(1);
-  return {(weight * error).sum(), weight.sum(), Quotient::Divisor::kPlusEpsilon};
-}
-
 }  // namespace conclave

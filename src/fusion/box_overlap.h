@@ -2,8 +2,6 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "fusion/losses.h"
-
 namespace conclave {
 
 enum class BoxLoss { kL1, kGiou, kCiou };
@@ -22,8 +20,5 @@ struct CellBoxes {
 // holds the factor v/(1 - I/U + v) fixed). Sides below 0.01 cells count as 0.01: there the gradient of that side is 0,
 // and an L1 term beside this one brings it back. REQUIRES: kind is not kL1.
 at::Tensor overlap_error(BoxLoss kind, const CellBoxes& predicted, const CellBoxes& target);
-
-// Σ w error / (Σ w + 1e-4): of a teacher's boxes. predicted, target (B,2,H,W); weight (B,1,H,W).
-Quotient weighted_overlap(BoxLoss kind, const CellBoxes& predicted, const CellBoxes& target, const at::Tensor& weight);
 
 }  // namespace conclave

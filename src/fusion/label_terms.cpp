@@ -2,19 +2,11 @@
 
 #include <ATen/ATen.h>
 
+#include <utility>
+
 #include "fusion/losses.h"
 
 namespace conclave {
-namespace {
-
-// Of the head's values at the centres, (N,2) or with a pair per class (N,2C), each object's own pair: (N,2).
-at::Tensor wh_of_classes(const at::Tensor& at_centres, const at::Tensor& cls, std::int64_t classes) {
-  if (at_centres.size(1) == 2) return at_centres;
-  const at::Tensor pair = cls.view({-1, 1, 1}).expand({-1, 1, 2});
-  return at_centres.view({-1, classes, 2}).gather(1, pair).squeeze(1);
-}
-
-}  // namespace
 
 void add_label_terms(Terms& terms, const HeadOutputs& student, const GroundTruth& truth, const at::Tensor& mask,
                      const FusionOptions& options) {
@@ -27,26 +19,25 @@ void add_label_terms(Terms& terms, const HeadOutputs& student, const GroundTruth
   const at::Tensor cls = truth.cls.to(mask.device());
   const at::Tensor side = options.norm_wh ? mean_side(target_wh, 1).squeeze(1) : at::Tensor();
 
-  const at::Tensor wh = wh_of_classes(at_centres(student.wh, truth), cls, classes);
-  const at::Tensor offset = at_centres(student.offset, truth);
+  const at::Tensor wh = pair_of_class(at_cells(student.wh, truth.index), cls);
+  const at::Tensor offset = at_cells(student.offset, truth.index);
   const auto box_term = [&](const at::Tensor& predicted, const at::Tensor& target, const at::Tensor& divisor) {
-    return options.per_class ? l1_per_class(predicted, target, weight, divisor, cls, classes)
+    return options.per_class ? objects_per_class(l1_error(predicted, target, divisor), weight, cls, classes)
                              : l1_joint(predicted, target, weight, divisor);
   };
-  const auto factor = [&](double LossWeights::*kind) {
-    return TermFactor{options.label.*kind, scale.*kind, options.balance.value.*kind};
+  const auto add = [&](const char* name, Quotient quotient, double LossWeights::*kind) {
+    terms.add(name, terms.put(std::move(quotient)), {options.label.*kind, scale.*kind, options.balance.value.*kind});
   };
-  terms.add("labels/heat",
-            options.per_class ? focal_per_class(student.heat, truth, mask)
-                              : focal_joint(student.heat, truth.heat, mask, centre_weights(truth)),
-            factor(&LossWeights::heat));
-  terms.add("labels/wh", box_term(wh, target_wh, side), factor(&LossWeights::wh));
-  terms.add("labels/offset", box_term(offset, target_offset, {}), factor(&LossWeights::offset));
+  add("labels/heat",
+      options.per_class ? focal_per_class(student.heat, truth, mask)
+                        : focal_joint(student.heat, truth.heat, mask, centre_weights(truth)),
+      &LossWeights::heat);
+  add("labels/wh", box_term(wh, target_wh, side), &LossWeights::wh);
+  add("labels/offset", box_term(offset, target_offset, {}), &LossWeights::offset);
   if (options.box == BoxLoss::kL1) return;
   const at::Tensor error = overlap_error(options.box, {wh, offset}, {target_wh, target_offset});
-  terms.add("labels/iou",
-            options.per_class ? objects_per_class(error, weight, cls, classes) : objects_joint(error, weight),
-            factor(&LossWeights::iou));
+  add("labels/iou", options.per_class ? objects_per_class(error, weight, cls, classes) : objects_joint(error, weight),
+      &LossWeights::iou);
 }
 
 }  // namespace conclave

@@ -61,22 +61,29 @@ Quotient over_epsilon_more(const at::Tensor& sum, const at::Tensor& count) {
   return {sum, count, Quotient::Divisor::kPlusEpsilon};
 }
 
-// Mean over supervised cells and classes.
+// Per class, the mean over supervised cells.
 Quotient masked_mean(const at::Tensor& values, const at::Tensor& mask) {
-  const double each = mask.dim() == 4 ? 1 : static_cast<double>(values.size(2) * values.size(3));
-  return over_at_least_one((values * over_cells(mask)).sum(), mask.sum() * each);
-}
-
-// (|d_0| + |d_1|) / side: (N,).
-at::Tensor l1_per_object(const at::Tensor& predicted, const at::Tensor& target, const at::Tensor& side) {
-  const at::Tensor distance = (predicted - target).abs().sum(1);
-  return side.defined() ? distance / side : distance;
+  const at::Tensor cells =
+      mask.dim() == 4 ? sum_per_class(mask) : mask.sum(0) * static_cast<double>(values.size(2) * values.size(3));
+  return over_at_least_one(sum_per_class(values * over_cells(mask)), cells);
 }
 
 }  // namespace
 
+at::Tensor sum_per_group(const at::Tensor& values, const at::Tensor& group, std::int64_t groups) {
+  return at::zeros({groups}, values.options().requires_grad(false)).index_add(0, group, values);
+}
+
+at::Tensor Quotient::divided_by() const {
+  return divisor == Divisor::kAtLeastOne ? count.clamp_min(1) : count + kEpsilon;
+}
+
 at::Tensor Quotient::value() const {
-  return sum / (divisor == Divisor::kAtLeastOne ? count.clamp_min(1) : count + kEpsilon);
+  return sum / divided_by();
+}
+
+Quotient Quotient::joined(const at::Tensor& group, std::int64_t groups) const {
+  return {sum_per_group(sum, group, groups), sum_per_group(count, group, groups), divisor};
 }
 
 Quotient focal_per_class(const at::Tensor& logits, const GroundTruth& truth, const at::Tensor& mask) {
@@ -111,8 +118,14 @@ at::Tensor centre_weights(const GroundTruth& truth) {
   return at::scatter_reduce(flat, 0, place, truth.weight, "amax").view_as(truth.heat);
 }
 
-at::Tensor at_centres(const at::Tensor& head, const GroundTruth& truth) {
-  return head.permute({0, 2, 3, 1}).reshape({-1, head.size(1)}).index_select(0, truth.index.to(head.device()));
+at::Tensor at_cells(const at::Tensor& head, const at::Tensor& index) {
+  return head.permute({0, 2, 3, 1}).reshape({-1, head.size(1)}).index_select(0, index.to(head.device()));
+}
+
+at::Tensor pair_of_class(const at::Tensor& wh, const at::Tensor& cls) {
+  if (wh.size(1) == 2) return wh;
+  const at::Tensor pair = cls.view({-1, 1, 1}).expand({-1, 1, 2});
+  return wh.view({wh.size(0), wh.size(1) / 2, 2}).gather(1, pair).squeeze(1);
 }
 
 at::Tensor supervised_objects(const GroundTruth& truth, const at::Tensor& mask, std::int64_t cells) {
@@ -126,23 +139,21 @@ at::Tensor supervised_objects(const GroundTruth& truth, const at::Tensor& mask, 
 
 Quotient objects_per_class(const at::Tensor& error, const at::Tensor& weight, const at::Tensor& cls,
                            std::int64_t classes) {
-  // (C,N): summed as a dense product, so that the order of additions is fixed on every device.
-  const at::Tensor member = (at::arange(classes, cls.options()).unsqueeze(1) == cls).to(weight.scalar_type()) * weight;
-  return over_at_least_one((member * error).sum(1), member.sum(1));
+  return over_at_least_one(sum_per_group(weight * error, cls, classes), sum_per_group(weight, cls, classes));
 }
 
 Quotient objects_joint(const at::Tensor& error, const at::Tensor& weight) {
   return over_epsilon_more((weight * error).sum(), weight.sum());
 }
 
-Quotient l1_per_class(const at::Tensor& predicted, const at::Tensor& target, const at::Tensor& weight,
-                      const at::Tensor& side, const at::Tensor& cls, std::int64_t classes) {
-  return objects_per_class(l1_per_object(predicted, target, side), weight, cls, classes);
+at::Tensor l1_error(const at::Tensor& predicted, const at::Tensor& target, const at::Tensor& side) {
+  const at::Tensor distance = (predicted - target).abs().sum(1);
+  return side.defined() ? distance / side : distance;
 }
 
 Quotient l1_joint(const at::Tensor& predicted, const at::Tensor& target, const at::Tensor& weight,
                   const at::Tensor& side) {
-  return over_epsilon_more((weight * l1_per_object(predicted, target, side)).sum(), 2 * weight.sum());
+  return over_epsilon_more((weight * l1_error(predicted, target, side)).sum(), 2 * weight.sum());
 }
 
 at::Tensor peak_mass(const at::Tensor& p_teacher, const at::Tensor& mask) {
@@ -202,11 +213,9 @@ at::Tensor near_peaks(const at::Tensor& p_teacher, int radius) {
   return radius == 0 ? peaks : at::max_pool2d(peaks, 2 * radius + 1, 1, radius);
 }
 
-Quotient weighted_l1(const at::Tensor& student, const at::Tensor& teacher, const at::Tensor& weight,
-                     const at::Tensor& side) {
-  const at::Tensor distance = (student - teacher).abs().sum(1, /*keepdim=*/true);
-  const at::Tensor scaled = side.defined() ? weight / side : weight;
-  return over_epsilon_more((scaled * distance).sum(), weight.sum());
+Quotient boxes_per_teacher(const at::Tensor& error, const at::Tensor& weight, const at::Tensor& teacher,
+                           std::int64_t teachers) {
+  return over_epsilon_more(sum_per_group(weight * error, teacher, teachers), sum_per_group(weight, teacher, teachers));
 }
 
 at::Tensor mean_side(const at::Tensor& wh, std::int64_t dim) {

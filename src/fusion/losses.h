@@ -21,7 +21,16 @@ struct Quotient {
   Divisor divisor;
 
   at::Tensor value() const;
+  at::Tensor divided_by() const;  // what value() divides the sum by
+
+  // Each group of classes as one: the sums of their sums and of their counts, (G,). group (C,) int64. Of means per
+  // class it makes the mean over all cells of those classes.
+  Quotient joined(const at::Tensor& group, std::int64_t groups) const;
 };
+
+// The sums of the values, (N,), of each group: (G,). group (N,) int64. A value that is not finite shows in its own
+// group alone. The order of additions is fixed (on CUDA where deterministic algorithms are asked for).
+at::Tensor sum_per_group(const at::Tensor& values, const at::Tensor& group, std::int64_t groups);
 
 // ---- Labels -------------------------------------------------------------------------------------------------------
 
@@ -39,8 +48,11 @@ Quotient focal_joint(const at::Tensor& logits, const at::Tensor& heat, const at:
 // The weights of the objects' centres, (B,C,H,W), 0 elsewhere; undefined where all objects weigh 1.
 at::Tensor centre_weights(const GroundTruth& truth);
 
-// The head's values at the objects' centres: (N,2).
-at::Tensor at_centres(const at::Tensor& head, const GroundTruth& truth);
+// The head's values in the cells b * H * W + y * W + x that `index` lists, (N,) int64: (N,K) for (B,K,H,W).
+at::Tensor at_cells(const at::Tensor& head, const at::Tensor& index);
+
+// Each box's own (w, h), (N,2), of wh at its cell: (N,2), or with a pair per class (N,2C). cls (N,) int64.
+at::Tensor pair_of_class(const at::Tensor& wh, const at::Tensor& cls);
 
 // 1 for every object whose class is supervised on its view, else 0: (N,).
 at::Tensor supervised_objects(const GroundTruth& truth, const at::Tensor& mask, std::int64_t cells);
@@ -50,17 +62,15 @@ at::Tensor supervised_objects(const GroundTruth& truth, const at::Tensor& mask, 
 Quotient objects_per_class(const at::Tensor& error, const at::Tensor& weight, const at::Tensor& cls,
                            std::int64_t classes);
 
-// The weighted sum over all objects divided by their weight + 1e-4.
+// The weighted sum over all objects divided by their weight + 1e-4: a scalar.
 Quotient objects_joint(const at::Tensor& error, const at::Tensor& weight);
 
-// L1 at the centres (Zhou et al. 2019, eq. 2 and 3), per class: (C,). predicted, target (N,2); weight (N,): the
-// object's where it is supervised, else 0; side (N,) or undefined: what the error is divided by.
-//   class c = sum over its objects of (|d_0| + |d_1|) / side, divided by max(1, its objects)
-Quotient l1_per_class(const at::Tensor& predicted, const at::Tensor& target, const at::Tensor& weight,
-                      const at::Tensor& side, const at::Tensor& cls, std::int64_t classes);
+// L1 (Zhou et al. 2019, eq. 2 and 3): (|d_0| + |d_1|) / side per object, (N,). predicted, target (N,2); side (N,) or
+// undefined: what the error is divided by.
+at::Tensor l1_error(const at::Tensor& predicted, const at::Tensor& target, const at::Tensor& side);
 
-// The sum over all objects divided by 2 N + 1e-4, N the supervised objects; matches centerX (whose division by the side
-// sums over boxes by mistake and is not copied).
+// The sum of l1_error over all objects divided by 2 N + 1e-4, N the supervised objects; matches centerX (whose division
+// by the side sums over boxes by mistake and is not copied). weight (N,): the object's where it is supervised, else 0.
 Quotient l1_joint(const at::Tensor& predicted, const at::Tensor& target, const at::Tensor& weight,
                   const at::Tensor& side);
 
@@ -85,11 +95,11 @@ Quotient cross_entropy(const at::Tensor& logits, const at::Tensor& teacher, cons
                        double temperature = 1);
 
 // The published ReLU loss made one-sided, so that it can learn. With z_0 the logit of `floor` (0.5: z_0 = 0):
-//   mean over supervised cells and classes of  z_t > z_0: (z_S - z_t)^2;  else: relu(z_S - z_0)^2.
+//   class c = mean over supervised cells of  z_t > z_0: (z_S - z_t)^2;  else: relu(z_S - z_0)^2;  (C,).
 // A ReLU on the student's side as well gives no gradient wherever z_S < z_0, which is everywhere in a fresh student.
 Quotient one_sided_relu(const at::Tensor& logits, const at::Tensor& teacher, const at::Tensor& mask, double floor);
 
-// Mean over supervised cells and classes of (p_S - p_t)^2; both are probabilities here. Matches centerX.
+// Per class, the mean over supervised cells of (p_S - p_t)^2: (C,); both are probabilities here. Matches centerX.
 Quotient mean_squared_error(const at::Tensor& p_student, const at::Tensor& p_teacher, const at::Tensor& mask);
 
 // Channel-wise distillation (Shu et al. 2021, Channel-wise Knowledge Distillation for Dense Prediction, eq. 3 and 4): a
@@ -109,10 +119,11 @@ at::Tensor near_peaks(const at::Tensor& p_teacher, int radius);
 // ---- Distillation: wh and offset
 // --------------------------------------------------------------------------------------
 
-// Σ w (|d_0| + |d_1|) / side / (Σ w + 1e-4). student, teacher (B,2,H,W), weight (B,1,H,W), side (B,1,H,W) or undefined.
-// Matches centerX.
-Quotient weighted_l1(const at::Tensor& student, const at::Tensor& teacher, const at::Tensor& weight,
-                     const at::Tensor& side);
+// Any error of the teachers' boxes (N,), per teacher: (T,). weight (N,): how sure the teacher is of the box; teacher
+// (N,) int64: whose box it is. With l1_error matches centerX.
+//   teacher t = Σ w error / (Σ w + 1e-4) over its boxes
+Quotient boxes_per_teacher(const at::Tensor& error, const at::Tensor& weight, const at::Tensor& teacher,
+                           std::int64_t teachers);
 
 // Mean side (w + h) / 2 of the boxes in wh (…,2,…: dimension `dim`), cells, floored at one cell; `dim` is kept as 1.
 at::Tensor mean_side(const at::Tensor& wh, std::int64_t dim);

@@ -68,6 +68,21 @@ MergedClass merge_mean(const std::vector<at::Tensor>& heats, const std::vector<a
   return merged;
 }
 
+// A teacher's say in a class where it is one of several.
+double weight_on(const TeacherChannels& teacher, int cls) {
+  if (teacher.channel_weight.empty()) return teacher.weight;
+  double weight = 0;
+  for (std::size_t i = 0; i < teacher.student_class.size(); ++i) {
+    if (teacher.student_class[i] == cls) weight = std::max(weight, teacher.channel_weight.at(i));
+  }
+  return weight;
+}
+
+// Several tensors with one channel each as one.
+at::Tensor joined(const std::vector<at::Tensor>& parts) {
+  return parts.size() == 1 ? parts.front() : at::cat(parts, 1);
+}
+
 }  // namespace
 
 TeacherVoice voice_of(const DenseTargets& targets, const TeacherChannels& channels, const at::Tensor& mask) {
@@ -95,8 +110,8 @@ TeacherVoice voice_of(const DenseTargets& targets, const TeacherChannels& channe
     masks.push_back(mask.narrow(1, cls, 1));
   }
   if (voice.classes.empty()) return voice;
-  voice.heat = heats.size() == 1 ? heats.front() : at::cat(heats, 1);
-  voice.mask = masks.size() == 1 ? masks.front() : at::cat(masks, 1);
+  voice.heat = joined(heats);
+  voice.mask = joined(masks);
   return voice;
 }
 
@@ -107,6 +122,39 @@ MergedClass merge_class(const std::vector<at::Tensor>& heats, const std::vector<
   if (merge == Merge::kMax) return merge_max(heats, masks, mask);
   const bool weighted = merge == Merge::kWeighted;
   return merge_mean(heats, masks, mask, weighted ? weights : std::vector<double>(heats.size(), 1.0));
+}
+
+Merged merge_voices(const std::vector<TeacherVoice>& voices, const std::vector<TeacherChannels>& teachers,
+                    std::int64_t classes, Merge merge) {
+  Merged all;
+  all.shares.resize(voices.size());
+  std::vector<at::Tensor> heats, masks;
+  for (int cls = 0; cls < classes; ++cls) {
+    Members serving;
+    std::vector<at::Tensor> own_heats, own_masks;
+    std::vector<double> weights;
+    for (std::size_t t = 0; t < voices.size(); ++t) {
+      const auto& list = voices[t].classes;
+      const auto found = std::find(list.begin(), list.end(), cls);
+      if (found == list.end()) continue;
+      const std::int64_t k = found - list.begin();
+      serving.push_back(t);
+      own_heats.push_back(voices[t].heat.narrow(1, k, 1));
+      own_masks.push_back(voices[t].mask.narrow(1, k, 1));
+      weights.push_back(weight_on(teachers[t], cls));
+    }
+    if (serving.empty()) continue;
+    const MergedClass merged = merge_class(own_heats, own_masks, weights, merge);
+    for (std::size_t i = 0; i < serving.size(); ++i) all.shares[serving[i]].push_back(merged.shares[i]);
+    all.together[serving].push_back(all.classes.size());
+    all.classes.push_back(cls);
+    heats.push_back(merged.heat);
+    masks.push_back(merged.mask);
+  }
+  if (all.classes.empty()) return all;
+  all.heat = joined(heats);
+  all.mask = joined(masks);
+  return all;
 }
 
 }  // namespace conclave

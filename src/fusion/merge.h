@@ -2,7 +2,8 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <string>
+#include <cstdint>
+#include <map>
 #include <vector>
 
 #include "fusion/fuse.h"
@@ -33,5 +34,19 @@ struct MergedClass {
 //   max: the largest p (its share is 1, ties go to the first);  mean;  weighted: mean with `weights` (> 0 in sum).
 MergedClass merge_class(const std::vector<at::Tensor>& heats, const std::vector<at::Tensor>& masks,
                         const std::vector<double>& weights, Merge merge);
+
+using Members = std::vector<std::size_t>;  // teachers, rising
+
+// What all teachers together say.
+struct Merged {
+  std::vector<int> classes;                              // that any of them serves, rising; K of them
+  at::Tensor heat, mask;                                 // (B,K,H,W) logits and (B,K); undefined without a class
+  std::map<Members, std::vector<std::size_t>> together;  // which of the K classes exactly these teachers serve
+  std::vector<std::vector<at::Tensor>> shares;           // per teacher and class of its voice, as in MergedClass
+};
+
+// merge_class for every one of the student's `classes`, in class order.
+Merged merge_voices(const std::vector<TeacherVoice>& voices, const std::vector<TeacherChannels>& teachers,
+                    std::int64_t classes, Merge merge);
 
 }  // namespace conclave

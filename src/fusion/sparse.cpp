@@ -132,16 +132,19 @@ DenseTargets densify(const std::vector<const SoftTargets*>& views) {
   const std::int64_t batch = static_cast<std::int64_t>(views.size());
   const std::int64_t channels = static_cast<std::int64_t>(first.channels.size());
   const std::int64_t height = first.height, width = first.width, cells = height * width;
+  std::int64_t boxes = 0;
+  for (const SoftTargets* view : views) boxes += static_cast<std::int64_t>(view->boxes.size());
 
   DenseTargets dense;
   dense.heat = at::full({batch, channels, height, width}, kDropped, at::kFloat);
-  dense.wh = at::zeros({batch, 2, height, width}, at::kFloat);
-  dense.offset = at::zeros({batch, 2, height, width}, at::kFloat);
-  dense.box = at::zeros({batch, 1, height, width}, at::kFloat);
+  dense.index = at::empty({boxes}, at::kLong);
+  dense.wh = at::empty({boxes, 2}, at::kFloat);
+  dense.offset = at::empty({boxes, 2}, at::kFloat);
   float* heat = dense.heat.data_ptr<float>();
+  auto* index = dense.index.data_ptr<std::int64_t>();
   float* wh = dense.wh.data_ptr<float>();
   float* offset = dense.offset.data_ptr<float>();
-  float* box = dense.box.data_ptr<float>();
+  std::int64_t origin = 0;  // of the view's cells
   for (const SoftTargets* view : views) {
     require(view->height == first.height && view->width == first.width, "views of different grids in one batch");
     require(view->channels.size() == first.channels.size(), "views of different channel counts in one batch");
@@ -155,28 +158,38 @@ DenseTargets densify(const std::vector<const SoftTargets*>& views) {
     }
     require(view->box_cells.size() == view->boxes.size(), "not one box per box cell");
     for (std::size_t i = 0; i < view->box_cells.size(); ++i) {
-      const std::int64_t cell = view->box_cells[i];
-      require(cell < cells, "a box outside the grid");
-      wh[cell] = float_from_half(view->boxes[i][0]);
-      wh[cells + cell] = float_from_half(view->boxes[i][1]);
-      offset[cell] = float_from_half(view->boxes[i][2]);
-      offset[cells + cell] = float_from_half(view->boxes[i][3]);
-      box[cell] = 1;
+      require(view->box_cells[i] < cells, "a box outside the grid");
+      *index++ = origin + view->box_cells[i];
+      *wh++ = float_from_half(view->boxes[i][0]);
+      *wh++ = float_from_half(view->boxes[i][1]);
+      *offset++ = float_from_half(view->boxes[i][2]);
+      *offset++ = float_from_half(view->boxes[i][3]);
     }
-    wh += 2 * cells;
-    offset += 2 * cells;
-    box += cells;
+    origin += cells;
   }
   return dense;
 }
 
 DenseTargets dense_targets(const HeadOutputs& heads) {
+  const auto listed = [](const at::Tensor& head) { return head.permute({0, 2, 3, 1}).reshape({-1, 2}).contiguous(); };
   DenseTargets dense;
   dense.heat = heads.heat.detach().to(at::kFloat);
-  dense.wh = wh_of_strongest(dense.heat, heads.wh.detach().to(at::kFloat));
-  dense.offset = heads.offset.detach().to(at::kFloat);
-  dense.box = at::ones({heads.heat.size(0), 1, heads.heat.size(2), heads.heat.size(3)}, dense.heat.options());
+  dense.wh = listed(wh_of_strongest(dense.heat, heads.wh.detach().to(at::kFloat)));
+  dense.offset = listed(heads.offset.detach().to(at::kFloat));
+  dense.index = at::arange(dense.wh.size(0), dense.heat.options().dtype(at::kLong));
   return dense;
+}
+
+HeadOutputs as_heads(const DenseTargets& targets) {
+  const std::int64_t batch = targets.heat.size(0), height = targets.heat.size(2), width = targets.heat.size(3);
+  const auto placed = [&](const at::Tensor& listed) {
+    const at::Tensor cells = at::zeros({batch * height * width, 2}, listed.options());
+    return cells.index_copy(0, targets.index, listed)
+        .view({batch, height, width, 2})
+        .permute({0, 3, 1, 2})
+        .contiguous();
+  };
+  return {targets.heat, placed(targets.wh), placed(targets.offset)};
 }
 
 }  // namespace conclave

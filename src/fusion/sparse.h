@@ -11,12 +11,13 @@ namespace conclave {
 // and height per class sends those of its strongest class there. Throws Error when a head is not finite.
 SoftTargets sparsify(const HeadOutputs& heads, int b, const SparseOptions& options);
 
-// A teacher's targets for a batch of views, as tensors again.
+// A teacher's targets for a batch of views, as tensors again: heat in every cell, boxes listed, since few cells have
+// one.
 struct DenseTargets {
   at::Tensor heat;    // (B,Ct,H,W) float logits; -inf where nothing was kept, so that sigmoid and relu give exactly 0
-  at::Tensor wh;      // (B,2,H,W) cells; 0 where no box was kept
-  at::Tensor offset;  // (B,2,H,W)
-  at::Tensor box;     // (B,1,H,W) 1 where wh and offset were kept, else 0
+  at::Tensor index;   // (N,) int64: b * H * W + y * W + x of each cell whose box was kept, rising
+  at::Tensor wh;      // (N,2) cells
+  at::Tensor offset;  // (N,2)
 };
 
 // REQUIRES: at least one view, all of one grid and channel count.
@@ -24,5 +25,8 @@ DenseTargets densify(const std::vector<const SoftTargets*>& views);
 
 // The dense path, without loss: what densify would give if nothing were dropped or rounded. For tests and measurements.
 DenseTargets dense_targets(const HeadOutputs& heads);
+
+// The other way round: wh and offset in their cells (B,2,H,W), 0 where no box was kept.
+HeadOutputs as_heads(const DenseTargets& targets);
 
 }  // namespace conclave

@@ -2,16 +2,15 @@
 
 #include <ATen/ATen.h>
 
-#include <algorithm>
-#include <map>
+#include <utility>
 
-#include "fusion/logit.h"
 #include "fusion/merge.h"
-#include "models/decode.h"
+#include "fusion/teacher_boxes.h"
 
 namespace conclave {
 namespace {
 
+// Per class: (K,).
 Quotient distil_heat(const at::Tensor& student, const at::Tensor& teacher, const at::Tensor& mask,
                      const FusionOptions& options) {
   switch (options.loss) {
@@ -27,15 +26,9 @@ Quotient distil_heat(const at::Tensor& student, const at::Tensor& teacher, const
   return mean_squared_error(at::sigmoid(student), at::sigmoid(teacher), mask);
 }
 
-// How sure the teacher is of its box, per cell and class: (B,K,H,W).
-at::Tensor confidence(const at::Tensor& logits, const FusionOptions& options) {
-  if (options.loss == DistillLoss::kProbPeaks) return keep_peaks(at::sigmoid(logits));
-  return at::relu(logits - logit(effective_box_floor(options)));
-}
-
-// Several tensors with one channel each as one.
-at::Tensor joined(const std::vector<at::Tensor>& parts) {
-  return parts.size() == 1 ? parts.front() : at::cat(parts, 1);
+// Means over all cells of all classes that the same teachers serve, where the others add up a value per class.
+bool is_mean(DistillLoss loss) {
+  return loss == DistillLoss::kRelu || loss == DistillLoss::kProbPeaks;
 }
 
 // The student's channels of `classes`, without a copy where they lie side by side.
@@ -45,22 +38,6 @@ at::Tensor channels_of(const at::Tensor& heat, const std::vector<int>& classes) 
   std::vector<at::Tensor> parts;
   for (const int cls : classes) parts.push_back(heat.narrow(1, cls, 1));
   return at::cat(parts, 1);
-}
-
-// The classes that exactly these teachers serve, merged.
-struct Group {
-  std::vector<int> classes;
-  std::vector<at::Tensor> heats, masks;
-};
-
-// A teacher's say in a class where it is one of several.
-double weight_on(const TeacherChannels& teacher, int cls) {
-  if (teacher.channel_weight.empty()) return teacher.weight;
-  double weight = 0;
-  for (std::size_t i = 0; i < teacher.student_class.size(); ++i) {
-    if (teacher.student_class[i] == cls) weight = std::max(weight, teacher.channel_weight.at(i));
-  }
-  return weight;
 }
 
 // Where the teachers' word on some classes counts: (B,K), or (B,K,H,W) when it depends on the cell.
@@ -73,38 +50,39 @@ at::Tensor heard(const at::Tensor& mask, const at::Tensor& heat, const std::vect
   return heard;
 }
 
-// The student's width and height, (B,2,H,W), that a teacher's one box per cell is compared with: where each class has
-// its own, those of the class that the teacher sees most.
-at::Tensor wh_seen_by(const TeacherVoice& voice, const at::Tensor& wh, std::int64_t classes) {
-  if (wh.size(1) == 2) return wh;
-  const at::Tensor served = at::tensor(std::vector<std::int64_t>(voice.classes.begin(), voice.classes.end()),
-                                       wh.options().dtype(at::kLong).requires_grad(false));
-  const at::Tensor strongest = served.index_select(0, voice.heat.argmax(1).flatten());
-  const std::int64_t views = wh.size(0), height = wh.size(2), width = wh.size(3);
-  const at::Tensor pair = strongest.view({views, 1, 1, height, width}).expand({views, 1, 2, height, width});
-  return wh.view({views, classes, 2, height, width}).gather(1, pair).squeeze(1);
+// Teachers that share classes share a heat term; its weight is the mean of theirs.
+double heat_weight(const Members& members, const std::vector<TeacherChannels>& teachers) {
+  double sum = 0;
+  for (const std::size_t member : members) sum += teachers[member].loss_weight.heat;
+  return sum / static_cast<double>(members.size());
 }
 
-// How sure, (B,1,H,W), the teacher is of its one box in each cell. It counts where the teacher does, both in the class
-// whose box it is, the strongest, and in the one that it is surest of (prob_peaks: another one may be the peak).
-at::Tensor sure_of_box(const at::Tensor& heat, const at::Tensor& confidence, const at::Tensor& share) {
-  if (heat.size(1) == 1) return confidence * share;
-  const auto [most, surest] = confidence.max(1, /*keepdim=*/true);
-  const at::Tensor shares = share.expand_as(heat), strongest = heat.argmax(1, /*keepdim=*/true);
-  return most * at::minimum(shares.gather(1, surest), shares.gather(1, strongest));
-}
-
-std::string name_of(const std::vector<std::size_t>& members, const std::vector<TeacherChannels>& teachers) {
+std::string name_of(const Members& members, const std::vector<TeacherChannels>& teachers) {
   std::string name;
   for (const std::size_t member : members) name += (name.empty() ? "" : "+") + teachers[member].name;
   return name;
 }
 
-// Teachers that share classes share a heat term; its weight is the mean of theirs.
-double heat_weight(const std::vector<std::size_t>& members, const std::vector<TeacherChannels>& teachers) {
-  double sum = 0;
-  for (const std::size_t member : members) sum += teachers[member].loss_weight.heat;
-  return sum / static_cast<double>(members.size());
+// A quotient per class, as the places of each group's values, in the order of `together`.
+std::vector<Terms::Places> put_groups(Terms& terms, Quotient per_class, const Merged& merged, bool mean) {
+  std::vector<Terms::Places> groups;
+  if (mean) {
+    std::vector<std::int64_t> group(merged.classes.size());
+    std::int64_t count = 0;
+    for (const auto& [members, classes] : merged.together) {
+      for (const std::size_t k : classes) group[k] = count;
+      ++count;
+    }
+    const at::Tensor of_class = at::tensor(group, per_class.count.options().dtype(at::kLong));
+    for (const std::size_t place : terms.put(per_class.joined(of_class, count))) groups.push_back({place});
+    return groups;
+  }
+  const Terms::Places places = terms.put(std::move(per_class));
+  for (const auto& [members, classes] : merged.together) {
+    groups.emplace_back();
+    for (const std::size_t k : classes) groups.back().push_back(places[k]);
+  }
+  return groups;
 }
 
 }  // namespace
@@ -117,79 +95,73 @@ void add_teacher_terms(Terms& terms, const HeadOutputs& student, const BatchTarg
   std::vector<TeacherVoice> voices;
   for (std::size_t t = 0; t < teachers.size(); ++t) {
     const DenseTargets& given = targets.teachers[t];
-    require_fit(given.heat.size(0) == student.heat.size(0) && given.wh.sizes() == student.offset.sizes(),
-                "the targets of teacher '" + teachers[t].name + "' differ in shape from the student's heads");
-    require_fit(targets.teacher_mask[t].sizes() == at::IntArrayRef({student.heat.size(0), classes}),
+    const at::Tensor& heat = student.heat;
+    require_fit(
+        given.heat.size(0) == heat.size(0) && given.heat.size(2) == heat.size(2) && given.heat.size(3) == heat.size(3),
+        "the targets of teacher '" + teachers[t].name + "' differ in shape from the student's heads");
+    require_fit(targets.teacher_mask[t].sizes() == at::IntArrayRef({heat.size(0), classes}),
                 "the mask of teacher '" + teachers[t].name + "' is not (views, classes)");
-    const auto like = student.heat.options();
-    dense.push_back({given.heat.to(like), given.wh.to(like), given.offset.to(like), given.box.to(like)});
+    const auto like = heat.options();
+    dense.push_back({given.heat.to(like), given.index.to(heat.device()), given.wh.to(like), given.offset.to(like)});
     voices.push_back(voice_of(dense.back(), teachers[t], targets.teacher_mask[t].to(like)));
   }
+  Merged merged = merge_voices(voices, teachers, classes, options.merge);
+  if (merged.classes.empty()) return;
 
-  // Class by class, in class order: merge, and note each teacher's share.
-  std::map<std::vector<std::size_t>, Group> groups;
-  std::vector<std::vector<at::Tensor>> shares(teachers.size());
-  for (int cls = 0; cls < classes; ++cls) {
-    std::vector<std::size_t> serving;
-    std::vector<at::Tensor> heats, masks;
-    std::vector<double> weights;
+  // All classes and all teachers at once; what belongs to whom is told by places.
+  const at::Tensor own = channels_of(student.heat, merged.classes);
+  const at::Tensor mask = heard(merged.mask, merged.heat, merged.classes, cells, options);
+  const auto heat_at = put_groups(terms, distil_heat(own, merged.heat, mask, options), merged, is_mean(options.loss));
+  std::vector<Terms::Places> cwd_at;
+  if (options.cwd.weight > 0) {
+    cwd_at = put_groups(terms, channel_wise(own, merged.heat, mask, effective_floor(options), options.cwd.temperature),
+                        merged, false);
+  }
+
+  if (cells.defined() || options.cells.peaks) {
     for (std::size_t t = 0; t < voices.size(); ++t) {
-      const auto& list = voices[t].classes;
-      const auto found = std::find(list.begin(), list.end(), cls);
-      if (found == list.end()) continue;
-      const std::int64_t k = found - list.begin();
-      serving.push_back(t);
-      heats.push_back(voices[t].heat.narrow(1, k, 1));
-      masks.push_back(voices[t].mask.narrow(1, k, 1));
-      weights.push_back(weight_on(teachers[t], cls));
+      const TeacherVoice& voice = voices[t];
+      if (voice.classes.empty()) continue;
+      const at::Tensor counted = heard(at::ones_like(voice.mask), voice.heat, voice.classes, cells, options);
+      for (std::size_t k = 0; k < voice.classes.size(); ++k) {
+        merged.shares[t][k] = merged.shares[t][k] * counted.narrow(1, static_cast<std::int64_t>(k), 1);
+      }
     }
-    if (serving.empty()) continue;
-    const MergedClass merged = merge_class(heats, masks, weights, options.merge);
-    Group& group = groups[serving];
-    group.classes.push_back(cls);
-    group.heats.push_back(merged.heat);
-    group.masks.push_back(merged.mask);
-    for (std::size_t i = 0; i < serving.size(); ++i) shares[serving[i]].push_back(merged.shares[i]);
+  }
+  const TaughtBoxes boxes = list_boxes(dense, voices, merged.shares, options);
+  const at::Tensor wh = pair_of_class(at_cells(student.wh, boxes.index), boxes.cls);
+  const at::Tensor offset = at_cells(student.offset, boxes.index);
+  const at::Tensor side = options.norm_wh ? mean_side(boxes.wh, 1).squeeze(1) : at::Tensor();
+  const auto put_boxes = [&](const at::Tensor& error) {
+    return terms.put(boxes_per_teacher(error, boxes.weight, boxes.owner, std::ssize(teachers)));
+  };
+  const auto wh_at = put_boxes(l1_error(wh, boxes.wh, side));
+  const auto offset_at = put_boxes(l1_error(offset, boxes.offset, {}));
+  Terms::Places iou_at;
+  if (options.box != BoxLoss::kL1) {
+    iou_at = put_boxes(overlap_error(options.box, {wh, offset}, {boxes.wh, boxes.offset}));
   }
 
   const LossWeights scale = default_scale(options.loss, options.norm_wh);
-  auto group = groups.begin();
+  auto group = merged.together.begin();
+  std::size_t g = 0;
   for (std::size_t t = 0; t < teachers.size(); ++t) {
     // Groups are sorted by their first teacher, which is where their heat stands among the terms.
-    for (; group != groups.end() && group->first.front() == t; ++group) {
-      const auto& [members, merged] = *group;
-      const std::string name = name_of(members, teachers);
-      const double weight = heat_weight(members, teachers);
-      const at::Tensor own = channels_of(student.heat, merged.classes), heat = joined(merged.heats);
-      const at::Tensor mask = heard(joined(merged.masks), heat, merged.classes, cells, options);
-      terms.add(name + "/heat", distil_heat(own, heat, mask, options),
-                {options.distill.heat * weight, scale.heat, options.balance.value.heat});
-      if (options.cwd.weight > 0) {
-        terms.add(name + "/cwd", channel_wise(own, heat, mask, effective_floor(options), options.cwd.temperature),
-                  {options.cwd.weight * weight, 1, options.balance.value.heat});
-      }
+    for (; group != merged.together.end() && group->first.front() == t; ++group, ++g) {
+      const std::string name = name_of(group->first, teachers);
+      const double weight = heat_weight(group->first, teachers), set = options.balance.value.heat;
+      terms.add(name + "/heat", heat_at[g], {options.distill.heat * weight, scale.heat, set});
+      if (!cwd_at.empty()) terms.add(name + "/cwd", cwd_at[g], {options.cwd.weight * weight, 1, set});
     }
-    const TeacherVoice& voice = voices[t];
-    if (voice.classes.empty()) continue;
-    const DenseTargets& given = dense[t];
-    const auto factor = [&](double LossWeights::*kind) {
-      return TermFactor{options.distill.*kind * teachers[t].loss_weight.*kind, scale.*kind,
-                        options.balance.value.*kind};
+    if (voices[t].classes.empty()) continue;
+    const auto add = [&](const char* kind, std::size_t place, double LossWeights::*weight) {
+      terms.add(
+          teachers[t].name + kind, {place},
+          {options.distill.*weight * teachers[t].loss_weight.*weight, scale.*weight, options.balance.value.*weight});
     };
-    at::Tensor share = shares[t].size() == 1 ? shares[t].front() : at::cat(at::broadcast_tensors(shares[t]), 1);
-    if (cells.defined() || options.cells.peaks) {
-      share = share * heard(at::ones_like(voice.mask), voice.heat, voice.classes, cells, options);
-    }
-    const at::Tensor weight = sure_of_box(voice.heat, confidence(voice.heat, options), share) * given.box;
-    const at::Tensor side = options.norm_wh ? mean_side(given.wh, 1) : at::Tensor();
-    const at::Tensor wh = wh_seen_by(voice, student.wh, classes);
-    terms.add(teachers[t].name + "/wh", weighted_l1(wh, given.wh, weight, side), factor(&LossWeights::wh));
-    terms.add(teachers[t].name + "/offset", weighted_l1(student.offset, given.offset, weight, {}),
-              factor(&LossWeights::offset));
-    if (options.box == BoxLoss::kL1) continue;
-    terms.add(teachers[t].name + "/iou",
-              weighted_overlap(options.box, {wh, student.offset}, {given.wh, given.offset}, weight),
-              factor(&LossWeights::iou));
+    add("/wh", wh_at[t], &LossWeights::wh);
+    add("/offset", offset_at[t], &LossWeights::offset);
+    if (!iou_at.empty()) add("/iou", iou_at[t], &LossWeights::iou);
   }
 }
 

@@ -2,6 +2,9 @@
 
 #include <ATen/ATen.h>
 
+#include <numeric>
+#include <utility>
+
 #include "core/error.h"
 
 namespace conclave {
@@ -15,36 +18,62 @@ void require_fit(bool ok, const std::string& what) {
   if (!ok) throw Error(what, "fusion");
 }
 
-void Terms::add(const std::string& name, Quotient quotient, const TermFactor& factor) {
-  entries_.push_back({name, std::move(quotient), factor});
+Terms::Places Terms::put(Quotient quotient) {
+  Places places(static_cast<std::size_t>(quotient.sum.numel()));
+  std::iota(places.begin(), places.end(), places_);
+  places_ += places.size();
+  quotients_.push_back(std::move(quotient));
+  return places;
+}
+
+void Terms::add(const std::string& name, Places values, const TermFactor& factor) {
+  entries_.push_back({name, std::move(values), factor});
+}
+
+// (E,): all divisions at once, then all sums at once.
+at::Tensor Terms::weighted_terms() const {
+  std::vector<at::Tensor> sums, divisors;
+  for (const Quotient& quotient : quotients_) {
+    sums.push_back(quotient.sum.reshape({-1}));
+    divisors.push_back(quotient.divided_by().reshape({-1}));
+  }
+  const at::Tensor values = at::cat(sums) / at::cat(divisors);
+  std::vector<std::int64_t> places, entry;
+  std::vector<double> factors;
+  for (std::size_t e = 0; e < entries_.size(); ++e) {
+    for (const std::size_t place : entries_[e].values) {
+      places.push_back(static_cast<std::int64_t>(place));
+      entry.push_back(static_cast<std::int64_t>(e));
+      factors.push_back(entries_[e].factor.weight * entries_[e].factor.scale);
+    }
+  }
+  const auto constant = values.options().requires_grad(false);
+  const at::Tensor weighted =
+      values.index_select(0, at::tensor(places, constant.dtype(at::kLong))) * at::tensor(factors, constant);
+  return sum_per_group(weighted, at::tensor(entry, constant.dtype(at::kLong)), std::ssize(entries_));
 }
 
 Losses Terms::take(bool balance, const JoinCounts& join) const {
+  Losses losses;
+  if (entries_.empty()) return losses;
   if (join) {
     std::vector<at::Tensor> counts;
-    for (const Entry& entry : entries_) counts.push_back(entry.quotient.count);
+    for (const Quotient& quotient : quotients_) counts.push_back(quotient.count);
     join(counts);
   }
-  Losses losses;
-  for (const auto& [name, quotient, factor] : entries_) {
-    const at::Tensor value = quotient.value();
-    const at::Tensor weighted = (value.dim() > 0 ? value.sum() : value) * (factor.weight * factor.scale);
-    losses.total = losses.terms.empty() ? weighted : losses.total + weighted;
-    losses.terms.push_back({name, weighted});
-  }
-  if (balance && !losses.terms.empty()) losses.total = balanced(losses.terms, join);
+  const at::Tensor terms = weighted_terms();
+  const std::vector<at::Tensor> values = terms.unbind(0);
+  for (std::size_t e = 0; e < entries_.size(); ++e) losses.terms.push_back({entries_[e].name, values[e]});
+  losses.total = balance ? balanced(terms, join) : terms.sum();
   return losses;
 }
 
-at::Tensor Terms::balanced(const std::vector<LossTerm>& terms, const JoinCounts& join) const {
-  std::vector<at::Tensor> values;
+at::Tensor Terms::balanced(const at::Tensor& terms, const JoinCounts& join) const {
   std::vector<double> wanted;
-  for (const LossTerm& term : terms) values.push_back(term.value);
   for (const Entry& entry : entries_) wanted.push_back(entry.factor.weight * entry.factor.set);
-  const at::Tensor own = at::stack(values);
-  const at::Tensor whole = own.detach().clone();
+  const at::Tensor whole = terms.detach().clone();
   if (join) join({whole});
-  return (own * (at::tensor(wanted, own.options().requires_grad(false)) / whole.clamp_min(kLeastValue))).sum();
+  return (terms * (at::tensor(wanted, terms.options().requires_grad(false)) / whole.clamp_min(kLeastValue))).sum();
 }
 
 }  // namespace conclave

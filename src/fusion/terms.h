@@ -21,8 +21,13 @@ struct TermFactor {
 // Collects the terms of a loss, in the order in which they are logged, then divides them all at once.
 class Terms {
  public:
-  // term = weight * scale * the quotient's value (summed where it has one per class).
-  void add(const std::string& name, Quotient quotient, const TermFactor& factor);
+  using Places = std::vector<std::size_t>;
+
+  // Takes a quotient; says where its values, one or one per class, stand among those of all quotients.
+  Places put(Quotient quotient);
+
+  // term = weight * scale * the sum of the values at these places.
+  void add(const std::string& name, Places values, const TermFactor& factor);
 
   // The sum of the terms. With `balance` each is multiplied first by
   //   alpha = weight * set / max(its value, 1e-6), the value without a graph,
@@ -33,11 +38,14 @@ class Terms {
  private:
   struct Entry {
     std::string name;
-    Quotient quotient;
+    Places values;
     TermFactor factor;
   };
-  at::Tensor balanced(const std::vector<LossTerm>& terms, const JoinCounts& join) const;
+  at::Tensor weighted_terms() const;
+  at::Tensor balanced(const at::Tensor& terms, const JoinCounts& join) const;
 
+  std::vector<Quotient> quotients_;
+  std::size_t places_ = 0;
   std::vector<Entry> entries_;
 };
 

@@ -75,7 +75,7 @@ Batch to_device(Batch batch, at::Device device) {
   if (labels.weight.defined()) move(labels.weight);
   move(batch.targets.label_mask);
   for (DenseTargets& teacher : batch.targets.teachers) {
-    for (at::Tensor* tensor : {&teacher.heat, &teacher.wh, &teacher.offset, &teacher.box}) move(*tensor);
+    for (at::Tensor* tensor : {&teacher.heat, &teacher.index, &teacher.wh, &teacher.offset}) move(*tensor);
   }
   for (at::Tensor& mask : batch.targets.teacher_mask) move(mask);
   return batch;

@@ -23,8 +23,7 @@ float least_score(const PseudoRule& rule) {
 // One teacher's boxes in the frame, by the student's class.
 void decode_into(std::vector<std::vector<Detection>>& by_class, const SoftTargets& targets,
                  const TeacherChannels& teacher, float least, const PseudoFrame& frame) {
-  const DenseTargets dense = densify({&targets});
-  const auto decoded = decode({dense.heat, dense.wh, dense.offset}, {kMostDetections, least});
+  const auto decoded = decode(as_heads(densify({&targets})), {kMostDetections, least});
   for (Detection detection : decoded.front()) {
     detection.cls = teacher.student_class.at(static_cast<std::size_t>(detection.cls));
     if (detection.cls < 0) continue;

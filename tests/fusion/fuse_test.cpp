@@ -13,6 +13,7 @@
 #include "fusion/losses.h"
 #include "support/golden_tensors.h"
 #include "support/gradient_check.h"
+#include "support/target_parts.h"
 
 namespace conclave {
 namespace {
@@ -102,7 +103,11 @@ TEST(Fuse, ProbPeaksMatchesThePublishedCode) {
   const GoldenTensors golden("kd_unit_nonorm");
   const auto teacher = [&](const std::string& name) {
     HeadOutputs heads{at::logit(golden.f64(name + "_cls")), golden.f64(name + "_wh"), golden.f64(name + "_reg")};
-    return DenseTargets{heads.heat, heads.wh, heads.offset, at::ones({2, 1, 8, 8}, at::kDouble)};
+    DenseTargets said = dense_targets(heads);
+    said.heat = heads.heat;
+    said.wh = at_cells(heads.wh, said.index);
+    said.offset = at_cells(heads.offset, said.index);
+    return said;  // as double
   };
   BatchTargets targets = make_masks({{{.teachers = {0}}, {.teachers = {1}}}}, {0, 0}, 2);
   targets.teachers = {teacher("teacher0"), teacher("teacher1")};
@@ -170,8 +175,9 @@ TEST(Fuse, AClassThatATeacherDoesNotSuperviseOnAViewGetsNothingThere) {
   const HeadOutputs student = leaves(random_heads(2, 2, 5));
   const Losses before = fuse(student, targets, scene.teachers, scene.options);
   targets.teachers[0].heat[0].fill_(5.0f);
-  targets.teachers[0].wh[0].fill_(50.0f);
-  targets.teachers[0].box[0].fill_(1.0f);
+  const at::Tensor first = targets.teachers[0].index < kHeight * kWidth;
+  EXPECT_GT(first.sum().item<int>(), 0);
+  targets.teachers[0].wh.masked_fill_(first.unsqueeze(1), 50.0f);
   const Losses after = fuse(student, targets, scene.teachers, scene.options);
   EXPECT_EQ(before.total.item<double>(), after.total.item<double>());
   after.terms[3].value.backward();
@@ -357,10 +363,7 @@ BatchTargets part_of(const BatchTargets& whole, const Scene& scene, std::int64_t
   BatchTargets part;
   part.labels = make_ground_truth({boxes}, 2, kHeight, kWidth, scene.options.min_overlap);
   part.label_mask = whole.label_mask.narrow(0, view, 1);
-  for (const DenseTargets& t : whole.teachers) {
-    part.teachers.push_back(
-        {t.heat.narrow(0, view, 1), t.wh.narrow(0, view, 1), t.offset.narrow(0, view, 1), t.box.narrow(0, view, 1)});
-  }
+  for (const DenseTargets& t : whole.teachers) part.teachers.push_back(part_of(t, view, 1));
   for (const at::Tensor& mask : whole.teacher_mask) part.teacher_mask.push_back(mask.narrow(0, view, 1));
   return part;
 }
@@ -396,6 +399,33 @@ TEST(Fuse, LossesOfTheJoinedPartsAddUpToTheLossOfTheWholeBatch) {
         EXPECT_NEAR(sum, value, 1e-5 * std::abs(value)) << expected.terms[i].name;
       }
     }
+  }
+}
+
+TEST(Fuse, AMeanRunsOverTheCellsOfAllClassesThatATeacherServes) {
+  const HeadOutputs student = random_heads(2, 3, 31, 0), said = random_heads(2, 2, 32, 0);
+  FusionOptions options;
+  options.loss = DistillLoss::kRelu;
+  BatchTargets targets =
+      make_masks({{{.teachers = {0}}, {.teachers = {1}}, {.teachers = {0}}}, {{.teachers = {0}}, {}, {}}}, {0, 1}, 2);
+  targets.teachers = {decoded(said, options), decoded(random_heads(2, 1, 33, 0), options)};
+  const Losses losses = fuse(student, targets, {{"two", {0, 2}}, {"one", {1}}}, options);
+  EXPECT_THAT(names_of(losses), ElementsAre("two/heat", "two/wh", "two/offset", "one/heat", "one/wh", "one/offset"));
+  // Class 0 counts on both views, class 2 on the first.
+  const at::Tensor own = student.heat.index_select(1, at::tensor({0, 2}, at::kLong));
+  const at::Tensor z = at::relu(targets.teachers[0].heat);
+  at::Tensor squares = (at::where(z > 0, own, at::relu(own)) - z).square();
+  squares[1][1].zero_();
+  const double expected = squares.sum().item<double>() / (3 * kHeight * kWidth);
+  EXPECT_NEAR(value_of(losses, "two/heat"), 30 * expected, 1e-3);
+}
+
+TEST(Fuse, AValueThatIsNotFiniteShowsInItsOwnTermAlone) {
+  const Scene scene;
+  BatchTargets targets = scene.targets();
+  targets.teachers[1].wh.fill_(std::numeric_limits<float>::quiet_NaN());
+  for (const LossTerm& term : fuse(random_heads(2, 2, 1), targets, scene.teachers, scene.options).terms) {
+    EXPECT_EQ(std::isfinite(term.value.item<float>()), term.name != "white/wh") << term.name;
   }
 }
 

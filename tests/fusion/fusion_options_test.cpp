@@ -11,6 +11,7 @@
 #include "fusion/losses.h"
 #include "models/decode.h"
 #include "support/gradient_check.h"
+#include "support/target_parts.h"
 
 namespace conclave {
 namespace {
@@ -62,10 +63,7 @@ BatchTargets part_of(const BatchTargets& whole, std::int64_t view) {
   BatchTargets part;
   part.labels = make_ground_truth({view == 0 ? kBoxes : std::vector<LabelBox>()}, 2, kHeight, kWidth, 0.3);
   part.label_mask = whole.label_mask.narrow(0, view, 1);
-  for (const DenseTargets& t : whole.teachers) {
-    part.teachers.push_back(
-        {t.heat.narrow(0, view, 1), t.wh.narrow(0, view, 1), t.offset.narrow(0, view, 1), t.box.narrow(0, view, 1)});
-  }
+  for (const DenseTargets& t : whole.teachers) part.teachers.push_back(part_of(t, view, 1));
   for (const at::Tensor& mask : whole.teacher_mask) part.teacher_mask.push_back(mask.narrow(0, view, 1));
   return part;
 }
@@ -240,12 +238,10 @@ TEST(FusionOptions, AnExtraLossIsATermOfItsOwn) {
   const at::Tensor mask = at::ones({2, 1});
   EXPECT_NEAR(value_of(losses, "red/cwd"),
               2 * channel_wise(student.heat.narrow(1, 0, 1), red.heat, mask, 0.05, 1).value().item<double>(), 1e-5);
-  EXPECT_NEAR(value_of(losses, "red/iou"),
-              weighted_overlap(BoxLoss::kGiou, {student.wh, student.offset}, {red.wh, red.offset},
-                               at::relu(red.heat + std::log(4.0)))
-                  .value()
-                  .item<double>(),
-              1e-5);
+  const HeadOutputs said = as_heads(red);
+  const at::Tensor sure = at::relu(red.heat + std::log(4.0)).squeeze(1);  // over the whole grid: 0 where no box is
+  const at::Tensor error = overlap_error(BoxLoss::kGiou, {student.wh, student.offset}, {said.wh, said.offset});
+  EXPECT_NEAR(value_of(losses, "red/iou"), ((sure * error).sum() / (sure.sum() + 1e-4)).item<double>(), 1e-5);
   BatchTargets labelled = scene.targets();
   scene.options.method = Method::kLabels;
   labelled.label_mask.fill_(1);
@@ -364,7 +360,7 @@ TEST(WhPerClass, ATeacherOfBothClassesTeachesTheOneItSeesMostInACell) {
   const at::Tensor gradient = torch::autograd::grad({losses.terms[1].value}, {student.wh})[0].abs();
   EXPECT_EQ(losses.terms[1].name, "both/wh");
   const at::Tensor first = (student.heat.select(1, 0) >= student.heat.select(1, 1)).to(at::kFloat).detach();
-  const at::Tensor taught = targets.teachers[0].box.select(1, 0);
+  const at::Tensor taught = box_map(targets.teachers[0]).select(1, 0);
   EXPECT_TRUE(at::equal((gradient.select(1, 0) > 0).to(at::kFloat), first * taught));
   EXPECT_TRUE(at::equal((gradient.select(1, 2) > 0).to(at::kFloat), (1 - first) * taught));
 }
@@ -392,13 +388,16 @@ TEST(BoxWeight, IsThatOfTheClassThatTheTeacherSeesMostInACell) {
     const DenseTargets said = sent(answer, options);
     const at::Tensor confidence =
         loss == DistillLoss::kQfl ? at::relu(said.heat + std::log(4.0)) : keep_peaks(at::sigmoid(said.heat));
-    const at::Tensor sure = confidence.amax(1, true) * said.box;
+    const at::Tensor sure = confidence.amax(1, true) * box_map(said);
     const auto is_second = [](const at::Tensor& of) { return of.narrow(1, 0, 1) < of.narrow(1, 1, 1); };
     const at::Tensor second = (is_second(said.heat) & is_second(confidence)).to(at::kFloat);
     const auto expect_weight = [&](const BatchTargets& targets, const at::Tensor& weight) {
       const Losses losses = fuse(student, targets, {{"both", {0, 1}}}, options);
-      const double expected = weighted_l1(student.wh, said.wh, weight, mean_side(said.wh, 1)).value().item<double>();
-      EXPECT_NEAR(value_of(losses, "both/wh"), expected, 1e-5);
+      // Over the whole grid, where the loss goes through a list.
+      const at::Tensor wh = as_heads(said).wh;
+      const at::Tensor error = (student.wh - wh).abs().sum(1, true) / mean_side(wh, 1);
+      const at::Tensor expected = (weight * error).sum() / (weight.sum() + 1e-4);
+      EXPECT_NEAR(value_of(losses, "both/wh"), expected.item<double>(), 1e-5);
       EXPECT_GT(weight.sum().item<float>(), 0);
     };
     BatchTargets targets = make_masks({{{.teachers = {0}}, {.teachers = {0}}}}, {0}, 1);
@@ -412,20 +411,21 @@ TEST(BoxWeight, IsThatOfTheClassThatTheTeacherSeesMostInACell) {
 TEST(WhPerClass, ARecordHoldsTheBoxOfTheStrongestClass) {
   const HeadOutputs answer = random_heads(1, 3, 15, 0, 3);
   const DenseTargets dense = sent(answer, {});
+  const at::Tensor box = box_map(dense), wh = as_heads(dense).wh;
   const at::Tensor strongest = answer.heat[0].argmax(0);
   int seen = 0;
   for (int y = 0; y < kHeight; ++y) {
     for (int x = 0; x < kWidth; ++x) {
-      if (dense.box[0][0][y][x].item<float>() == 0) continue;
+      if (box[0][0][y][x].item<float>() == 0) continue;
       ++seen;
       for (int side = 0; side < 2; ++side) {
         const auto expected = answer.wh[0][2 * strongest[y][x].item<int>() + side][y][x].to(at::kHalf).to(at::kFloat);
-        EXPECT_EQ(dense.wh[0][side][y][x].item<float>(), expected.item<float>());
+        EXPECT_EQ(wh[0][side][y][x].item<float>(), expected.item<float>());
       }
     }
   }
   EXPECT_GT(seen, 20);
-  EXPECT_TRUE(at::allclose(dense_targets(answer).wh * dense.box, dense.wh, 1e-3, 1e-3));
+  EXPECT_TRUE(at::allclose(as_heads(dense_targets(answer)).wh * box, wh, 1e-3, 1e-3));
 }
 
 TEST(WhPerClass, HeadsOfAnotherNumberOfPairsAreAnError) {

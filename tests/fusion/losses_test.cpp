@@ -25,6 +25,11 @@ at::Tensor leaf(const at::Tensor& values) {
   return values.clone().requires_grad_(true);
 }
 
+// Every cell of a map, (B,K,H,W), as a list: (B H W,K).
+at::Tensor listed(const at::Tensor& map) {
+  return at_cells(map, at::arange(map.size(0) * map.size(2) * map.size(3)));
+}
+
 // ---- The distillation loss of the published code ------------------------------------------------------------------
 
 class PublishedDistillation : public ::testing::TestWithParam<std::string> {};
@@ -44,10 +49,17 @@ TEST_P(PublishedDistillation, ValuesAndGradientsMatchTheReference) {
     EXPECT_LT(largest_difference(weight, golden["wh_mask" + std::to_string(t) + "_f64"]), 1e-12);
     const bool norm = golden["cfg_NORM_WH"][t].item<bool>();
     const at::Tensor side = norm ? published_side(teacher_wh, 1) : at::Tensor();
+    const auto boxes = [&](const at::Tensor& own, const at::Tensor& said, const at::Tensor& divisor) {
+      const at::Tensor sure = listed(weight).squeeze(1);
+      const at::Tensor error =
+          l1_error(listed(own), listed(said), divisor.defined() ? listed(divisor).squeeze(1) : divisor);
+      return boxes_per_teacher(error, sure, at::zeros_like(sure, at::kLong), 1).value().squeeze(0);
+    };
     const at::Tensor heat =
-        mean_squared_error(cls.narrow(1, t, 1), teacher_cls, at::ones({2, 1}, at::kDouble)).value() * weights[0][t];
-    const at::Tensor size = weighted_l1(wh, teacher_wh, weight, side).value() * weights[1][t];
-    const at::Tensor offset = weighted_l1(reg, golden.f64(teacher + "_reg"), weight, {}).value() * weights[2][t];
+        mean_squared_error(cls.narrow(1, t, 1), teacher_cls, at::ones({2, 1}, at::kDouble)).value().squeeze(0) *
+        weights[0][t];
+    const at::Tensor size = boxes(wh, teacher_wh, side) * weights[1][t];
+    const at::Tensor offset = boxes(reg, golden.f64(teacher + "_reg"), {}) * weights[2][t];
     const auto near = [&](const at::Tensor& value, const std::string& name) {
       const double expected = golden.scalar(name + suffix);
       EXPECT_NEAR(value.item<double>(), expected, 1e-9 * std::max(1.0, expected)) << name << t;
@@ -118,7 +130,7 @@ TEST(Losses, L1AtCentresMatchesTheReferenceAndIsZeroWithoutObjects) {
     GroundTruth truth;
     truth.index = (index + at::arange(index.size(0)).unsqueeze(1) * cells).flatten();
     const at::Tensor target = golden.f64("target").view({-1, 2}), weight = golden.f64("mask").flatten();
-    const at::Tensor loss = l1_joint(at_centres(output, truth), target, weight, {}).value();
+    const at::Tensor loss = l1_joint(at_cells(output, truth.index), target, weight, {}).value();
     EXPECT_NEAR(loss.item<double>(), golden.scalar("plain_loss_f64"), 1e-5);
     loss.backward();
     EXPECT_LT(largest_difference(output.grad(), golden["plain_grad_f64"]), 1e-5);
@@ -129,9 +141,10 @@ TEST(Losses, PerClassL1IsTheMeanOverTheClassesSupervisedObjects) {
   const at::Tensor predicted = at::zeros({4, 2}, at::kDouble);
   const at::Tensor target = at::tensor({2.0, 4.0, 1.0, 1.0, 8.0, 8.0, 3.0, 5.0}).view({4, 2}).to(at::kDouble);
   const at::Tensor weight = at::tensor({1.0, 1.0, 1.0, 0.0}, at::kDouble), cls = at::tensor({0, 0, 2, 2}, at::kLong);
-  const at::Tensor plain = l1_per_class(predicted, target, weight, {}, cls, 3).value();
+  const at::Tensor plain = objects_per_class(l1_error(predicted, target, {}), weight, cls, 3).value();
   EXPECT_TRUE(at::allclose(plain, at::tensor({4.0, 0.0, 16.0}, at::kDouble)));
-  const at::Tensor sided = l1_per_class(predicted, target, weight, mean_side(target, 1).squeeze(1), cls, 3).value();
+  const at::Tensor sided =
+      objects_per_class(l1_error(predicted, target, mean_side(target, 1).squeeze(1)), weight, cls, 3).value();
   EXPECT_TRUE(at::allclose(sided, at::tensor({2.0, 0.0, 2.0}, at::kDouble)));
 }
 
@@ -252,19 +265,32 @@ TEST(Losses, GradientsOfTheLabelTermsMatchFiniteDifferences) {
   const at::Tensor wh = at::rand({3, 2, 8, 8}, at::kDouble) * 9;
   expect_gradients_match(
       [&](const auto& in) {
-        const at::Tensor predicted = at_centres(in[0], truth);
-        return l1_per_class(predicted, target, weight, side, truth.cls, 2).value().sum() +
+        const at::Tensor predicted = at_cells(in[0], truth.index);
+        return objects_per_class(l1_error(predicted, target, side), weight, truth.cls, 2).value().sum() +
                l1_joint(predicted, target, weight, {}).value();
       },
       {wh});
 }
 
-TEST(Losses, GradientOfTheWeightedL1MatchesFiniteDifferences) {
+TEST(Losses, BoxesOfEachTeacherAreDividedByItsOwnWeightAndTheirGradientMatchesFiniteDifferences) {
   torch::manual_seed(13);
-  const at::Tensor student = at::rand({2, 2, 5, 4}, at::kDouble) * 9, teacher = at::rand({2, 2, 5, 4}, at::kDouble) * 9;
-  const at::Tensor weight = at::relu(at::randn({2, 1, 5, 4}, at::kDouble));
+  const at::Tensor student = at::rand({20, 2}, at::kDouble) * 9, said = at::rand({20, 2}, at::kDouble) * 9;
+  const at::Tensor weight = at::relu(at::randn({20}, at::kDouble)), side = mean_side(said, 1).squeeze(1);
+  const at::Tensor owner = at::cat({at::zeros({12}, at::kLong), at::full({8}, 2, at::kLong)});
+  const at::Tensor each = boxes_per_teacher(l1_error(student, said, side), weight, owner, 3).value();
+  const at::Tensor error = (student - said).abs().sum(1) / side;
+  const auto mean = [&](std::int64_t first, std::int64_t count) {
+    const at::Tensor w = weight.narrow(0, first, count);
+    return ((w * error.narrow(0, first, count)).sum() / (w.sum() + 1e-4)).item<double>();
+  };
+  EXPECT_NEAR(each[0].item<double>(), mean(0, 12), 1e-12);
+  EXPECT_EQ(each[1].item<double>(), 0) << "a teacher without a box";
+  EXPECT_NEAR(each[2].item<double>(), mean(12, 8), 1e-12);
   expect_gradients_match(
-      [&](const auto& in) { return weighted_l1(in[0], teacher, weight, mean_side(teacher, 1)).value(); }, {student});
+      [&](const auto& in) {
+        return boxes_per_teacher(l1_error(in[0], said, side), weight, owner, 3).value().square().sum();
+      },
+      {student});
 }
 
 TEST(Losses, GradientsAtATemperatureMatchFiniteDifferences) {
@@ -369,7 +395,10 @@ TEST(Losses, EveryHeatLossLeavesCellsOutThatTheMaskLeavesOut) {
     expect_gradients_match([&](const auto& in) { return loss(in[0]).value().sum(); }, {logits});
   }
   const Quotient mean = mean_squared_error(at::sigmoid(logits), at::sigmoid(teacher), cells);
-  EXPECT_EQ(mean.count.item<double>(), cells.sum().item<double>()) << "a mean over the cells that count";
+  EXPECT_TRUE(at::equal(mean.count, cells.sum({0, 2, 3}))) << "a mean over the cells that count";
+  const Quotient both = mean.joined(at::zeros({2}, at::kLong), 1);
+  const at::Tensor squares = (at::sigmoid(logits) - at::sigmoid(teacher)).square() * cells;
+  EXPECT_NEAR(both.value().item<double>(), (squares.sum() / cells.sum()).item<double>(), 1e-12);
 }
 
 TEST(Losses, NearPeaksAreTheCellsAroundPeaksAboveATenth) {
@@ -395,7 +424,7 @@ TEST(Losses, ReluOnBothSidesGivesAFreshStudentNoGradientAndOneSidedDoes) {
   EXPECT_EQ(fresh.grad().abs().max().item<float>(), 0);
 
   fresh.mutable_grad().zero_();
-  one_sided_relu(fresh, teacher, at::ones({1, 1}), 0.5).value().backward();
+  one_sided_relu(fresh, teacher, at::ones({1, 1}), 0.5).value().sum().backward();
   EXPECT_LT(fresh.grad()[0][0][3][3].item<float>(), 0) << "pulled up where the teacher sees an object";
   EXPECT_EQ(fresh.grad()[0][0][0][0].item<float>(), 0) << "left alone where both are silent";
 }
@@ -403,7 +432,8 @@ TEST(Losses, ReluOnBothSidesGivesAFreshStudentNoGradientAndOneSidedDoes) {
 TEST(Losses, OneSidedReluEqualsThePublishedLossOnceTheStudentIsPositive) {
   const at::Tensor teacher = at::randn({2, 2, 6, 6}, at::kDouble), student = at::rand({2, 2, 6, 6}, at::kDouble) * 3;
   const double published = (at::relu(student) - at::relu(teacher)).square().mean().item<double>();
-  EXPECT_NEAR(one_sided_relu(student, teacher, everything(student), 0.5).value().item<double>(), published, 1e-12);
+  EXPECT_NEAR(one_sided_relu(student, teacher, everything(student), 0.5).value().mean().item<double>(), published,
+              1e-12);
 }
 
 TEST(Losses, QualityFocalIsZeroForAStudentThatEqualsItsTeacher) {

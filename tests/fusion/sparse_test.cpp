@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "models/decode.h"
+#include "support/target_parts.h"
 
 namespace conclave {
 namespace {
@@ -54,9 +55,9 @@ TEST(Sparse, CarriesBoxesExactlyWhereALogitIsAboveTheBoxFloor) {
   for (const float floor : {0.2f, 0.5f, 0.8f}) {
     const DenseTargets dense = round_trip(heads, {0.05f, BoxRule::kAbove, floor});
     const at::Tensor above = (as_half(heads.heat) > std::log(floor / (1 - floor))).any(1, true).to(at::kFloat);
-    EXPECT_TRUE(at::equal(dense.box, above)) << floor;
-    EXPECT_TRUE(at::equal(dense.wh, as_half(heads.wh) * above)) << floor;
-    EXPECT_TRUE(at::equal(dense.offset, as_half(heads.offset) * above)) << floor;
+    EXPECT_TRUE(at::equal(box_map(dense), above)) << floor;
+    EXPECT_TRUE(at::equal(as_heads(dense).wh, as_half(heads.wh) * above)) << floor;
+    EXPECT_TRUE(at::equal(as_heads(dense).offset, as_half(heads.offset) * above)) << floor;
     const auto count = above.sum().item<float>();
     EXPECT_GT(count, 0) << floor;
     EXPECT_LT(count, fewest) << floor;
@@ -76,7 +77,7 @@ TEST(Sparse, CarriesBoxesAtPeaksAboveTheFloor) {
   const DenseTargets dense = round_trip(heads, {0.05f, BoxRule::kPeaks});
   const at::Tensor peaks = (keep_peaks(at::sigmoid(dense.heat)) > 0).any(1, true).to(at::kFloat);
   EXPECT_GT(peaks.sum().item<float>(), 0);
-  EXPECT_TRUE(at::equal(dense.box, peaks));
+  EXPECT_TRUE(at::equal(box_map(dense), peaks));
 }
 
 TEST(Sparse, AViewWithoutAnythingIsEmptyAndDensifiesToSilence) {
@@ -119,7 +120,7 @@ TEST(Sparse, ValuesBeyondHalfPrecisionStayFinite) {
   heads.wh.view(-1)[3] = 1e6f;
   const DenseTargets dense = round_trip(heads, {});
   EXPECT_EQ(dense.heat.view(-1)[3].item<float>(), 65504.0f);
-  EXPECT_EQ(dense.wh.view(-1)[3].item<float>(), 65504.0f);
+  EXPECT_EQ(as_heads(dense).wh.view(-1)[3].item<float>(), 65504.0f);
 }
 
 TEST(Sparse, DensifyRefusesViewsThatDoNotFitTogetherOrLeaveTheGrid) {
@@ -137,8 +138,9 @@ TEST(Sparse, DenseTargetsKeepEverythingAsItIs) {
   const HeadOutputs heads = random_heads(2, 2, 8, 8, 10);
   const DenseTargets dense = dense_targets(heads);
   EXPECT_TRUE(at::equal(dense.heat, heads.heat));
-  EXPECT_TRUE(at::equal(dense.wh, heads.wh));
-  EXPECT_EQ(dense.box.sum().item<float>(), 2 * 64);
+  EXPECT_TRUE(at::equal(as_heads(dense).wh, heads.wh));
+  EXPECT_TRUE(at::equal(as_heads(dense).offset, heads.offset));
+  EXPECT_TRUE(at::equal(dense.index, at::arange(2 * 64)));
 }
 
 }  // namespace

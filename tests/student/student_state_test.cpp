@@ -6,6 +6,7 @@
 #include "ranks/sync_batch_norm.h"
 #include "student/tiny_run.h"
 #include "support/rank_processes.h"
+#include "support/target_parts.h"
 
 namespace conclave {
 namespace {
@@ -27,9 +28,9 @@ struct Step {
     whole.label_mask = at::tensor({1., 1., 1., 0., 1., 0., 1., 1.}, at::kDouble).view({kViews, kClasses});
     for (int t = 0; t < 2; ++t) {
       const at::Tensor heat = torch::randn({kViews, 1, kCells, kCells}, at::kDouble) * 2 - 2;
-      whole.teachers.push_back({heat, torch::rand({kViews, 2, kCells, kCells}, at::kDouble) * 8,
-                                torch::rand({kViews, 2, kCells, kCells}, at::kDouble),
-                                (heat > 0).amax(1, true).to(at::kDouble)});
+      const at::Tensor kept = (heat > 0).flatten().nonzero().squeeze(1);
+      whole.teachers.push_back(
+          {heat, kept, torch::rand({kept.size(0), 2}, at::kDouble) * 8, torch::rand({kept.size(0), 2}, at::kDouble)});
       at::Tensor mask = at::zeros({kViews, kClasses}, at::kDouble);
       mask.select(1, t).fill_(1);
       mask[1][t].fill_(t);
@@ -43,10 +44,7 @@ struct Step {
     part.labels = make_ground_truth({boxes.begin() + first, boxes.begin() + first + count}, kClasses, kCells, kCells,
                                     options.min_overlap);
     part.label_mask = whole.label_mask.narrow(0, first, count);
-    for (const DenseTargets& t : whole.teachers) {
-      part.teachers.push_back({t.heat.narrow(0, first, count), t.wh.narrow(0, first, count),
-                               t.offset.narrow(0, first, count), t.box.narrow(0, first, count)});
-    }
+    for (const DenseTargets& t : whole.teachers) part.teachers.push_back(part_of(t, first, count));
     for (const at::Tensor& mask : whole.teacher_mask) part.teacher_mask.push_back(mask.narrow(0, first, count));
     return part;
   }
