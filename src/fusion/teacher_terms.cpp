@@ -85,62 +85,85 @@ std::vector<Terms::Places> put_groups(Terms& terms, Quotient per_class, const Me
   return groups;
 }
 
+// What the teachers said, as the loss wants it.
+struct Said {
+  std::vector<DenseTargets> dense;
+  std::vector<TeacherVoice> voices;
+};
+
+Said read(const BatchTargets& targets, const std::vector<TeacherChannels>& teachers, const at::Tensor& heat) {
+  Said said;
+  const auto like = heat.options();
+  for (std::size_t t = 0; t < teachers.size(); ++t) {
+    const DenseTargets& given = targets.teachers[t];
+    require_fit(
+        given.heat.size(0) == heat.size(0) && given.heat.size(2) == heat.size(2) && given.heat.size(3) == heat.size(3),
+        "the targets of teacher '" + teachers[t].name + "' differ in shape from the student's heads");
+    require_fit(targets.teacher_mask[t].sizes() == at::IntArrayRef({heat.size(0), heat.size(1)}),
+                "the mask of teacher '" + teachers[t].name + "' is not (views, classes)");
+    said.dense.push_back(
+        {given.heat.to(like), given.index.to(heat.device()), given.wh.to(like), given.offset.to(like)});
+    said.voices.push_back(voice_of(said.dense.back(), teachers[t], targets.teacher_mask[t].to(like)));
+  }
+  return said;
+}
+
+// A teacher's share of a box ends where it is not heard.
+void cut_shares(Merged& merged, const std::vector<TeacherVoice>& voices, const at::Tensor& cells,
+                const FusionOptions& options) {
+  if (!cells.defined() && !options.cells.peaks) return;
+  for (std::size_t t = 0; t < voices.size(); ++t) {
+    const TeacherVoice& voice = voices[t];
+    if (voice.classes.empty()) continue;
+    const at::Tensor counted = heard(at::ones_like(voice.mask), voice.heat, voice.classes, cells, options);
+    for (std::size_t k = 0; k < voice.classes.size(); ++k) {
+      merged.shares[t][k] = merged.shares[t][k] * counted.narrow(1, static_cast<std::int64_t>(k), 1);
+    }
+  }
+}
+
+// Where the values of each kind stand; those that nobody asked for are empty.
+struct Values {
+  std::vector<Terms::Places> heat, cwd;  // per group of teachers
+  Terms::Places wh, offset, iou;         // per teacher
+};
+
+// All classes and all teachers at once.
+Values put_values(Terms& terms, const HeadOutputs& student, const Said& said, const Merged& merged,
+                  const FusionOptions& options, const at::Tensor& cells) {
+  Values places;
+  const at::Tensor own = channels_of(student.heat, merged.classes);
+  const at::Tensor mask = heard(merged.mask, merged.heat, merged.classes, cells, options);
+  places.heat = put_groups(terms, distil_heat(own, merged.heat, mask, options), merged, is_mean(options.loss));
+  if (options.cwd.weight > 0) {
+    places.cwd = put_groups(
+        terms, channel_wise(own, merged.heat, mask, effective_floor(options), options.cwd.temperature), merged, false);
+  }
+
+  const TaughtBoxes boxes = list_boxes(said.dense, said.voices, merged.shares, options);
+  const at::Tensor wh = pair_of_class(at_cells(student.wh, boxes.index), boxes.cls);
+  const at::Tensor offset = at_cells(student.offset, boxes.index);
+  const auto put_boxes = [&](const at::Tensor& error) {
+    return terms.put(boxes_per_teacher(error, boxes.weight, boxes.owner, std::ssize(said.voices)));
+  };
+  places.wh = put_boxes(l1_error(wh, boxes.wh, options.norm_wh ? mean_side(boxes.wh, 1).squeeze(1) : at::Tensor()));
+  places.offset = put_boxes(l1_error(offset, boxes.offset, {}));
+  if (options.box != BoxLoss::kL1) {
+    places.iou = put_boxes(overlap_error(options.box, {wh, offset}, {boxes.wh, boxes.offset}));
+  }
+  return places;
+}
+
 }  // namespace
 
 void add_teacher_terms(Terms& terms, const HeadOutputs& student, const BatchTargets& targets,
                        const std::vector<TeacherChannels>& teachers, const FusionOptions& options,
                        const at::Tensor& cells) {
-  const std::int64_t classes = student.heat.size(1);
-  std::vector<DenseTargets> dense;
-  std::vector<TeacherVoice> voices;
-  for (std::size_t t = 0; t < teachers.size(); ++t) {
-    const DenseTargets& given = targets.teachers[t];
-    const at::Tensor& heat = student.heat;
-    require_fit(
-        given.heat.size(0) == heat.size(0) && given.heat.size(2) == heat.size(2) && given.heat.size(3) == heat.size(3),
-        "the targets of teacher '" + teachers[t].name + "' differ in shape from the student's heads");
-    require_fit(targets.teacher_mask[t].sizes() == at::IntArrayRef({heat.size(0), classes}),
-                "the mask of teacher '" + teachers[t].name + "' is not (views, classes)");
-    const auto like = heat.options();
-    dense.push_back({given.heat.to(like), given.index.to(heat.device()), given.wh.to(like), given.offset.to(like)});
-    voices.push_back(voice_of(dense.back(), teachers[t], targets.teacher_mask[t].to(like)));
-  }
-  Merged merged = merge_voices(voices, teachers, classes, options.merge);
+  const Said said = read(targets, teachers, student.heat);
+  Merged merged = merge_voices(said.voices, teachers, student.heat.size(1), options.merge);
   if (merged.classes.empty()) return;
-
-  // All classes and all teachers at once; what belongs to whom is told by places.
-  const at::Tensor own = channels_of(student.heat, merged.classes);
-  const at::Tensor mask = heard(merged.mask, merged.heat, merged.classes, cells, options);
-  const auto heat_at = put_groups(terms, distil_heat(own, merged.heat, mask, options), merged, is_mean(options.loss));
-  std::vector<Terms::Places> cwd_at;
-  if (options.cwd.weight > 0) {
-    cwd_at = put_groups(terms, channel_wise(own, merged.heat, mask, effective_floor(options), options.cwd.temperature),
-                        merged, false);
-  }
-
-  if (cells.defined() || options.cells.peaks) {
-    for (std::size_t t = 0; t < voices.size(); ++t) {
-      const TeacherVoice& voice = voices[t];
-      if (voice.classes.empty()) continue;
-      const at::Tensor counted = heard(at::ones_like(voice.mask), voice.heat, voice.classes, cells, options);
-      for (std::size_t k = 0; k < voice.classes.size(); ++k) {
-        merged.shares[t][k] = merged.shares[t][k] * counted.narrow(1, static_cast<std::int64_t>(k), 1);
-      }
-    }
-  }
-  const TaughtBoxes boxes = list_boxes(dense, voices, merged.shares, options);
-  const at::Tensor wh = pair_of_class(at_cells(student.wh, boxes.index), boxes.cls);
-  const at::Tensor offset = at_cells(student.offset, boxes.index);
-  const at::Tensor side = options.norm_wh ? mean_side(boxes.wh, 1).squeeze(1) : at::Tensor();
-  const auto put_boxes = [&](const at::Tensor& error) {
-    return terms.put(boxes_per_teacher(error, boxes.weight, boxes.owner, std::ssize(teachers)));
-  };
-  const auto wh_at = put_boxes(l1_error(wh, boxes.wh, side));
-  const auto offset_at = put_boxes(l1_error(offset, boxes.offset, {}));
-  Terms::Places iou_at;
-  if (options.box != BoxLoss::kL1) {
-    iou_at = put_boxes(overlap_error(options.box, {wh, offset}, {boxes.wh, boxes.offset}));
-  }
+  cut_shares(merged, said.voices, cells, options);
+  const Values places = put_values(terms, student, said, merged, options, cells);
 
   const LossWeights scale = default_scale(options.loss, options.norm_wh);
   auto group = merged.together.begin();
@@ -150,18 +173,17 @@ void add_teacher_terms(Terms& terms, const HeadOutputs& student, const BatchTarg
     for (; group != merged.together.end() && group->first.front() == t; ++group, ++g) {
       const std::string name = name_of(group->first, teachers);
       const double weight = heat_weight(group->first, teachers), set = options.balance.value.heat;
-      terms.add(name + "/heat", heat_at[g], {options.distill.heat * weight, scale.heat, set});
-      if (!cwd_at.empty()) terms.add(name + "/cwd", cwd_at[g], {options.cwd.weight * weight, 1, set});
+      terms.add(name + "/heat", places.heat[g], {options.distill.heat * weight, scale.heat, set});
+      if (!places.cwd.empty()) terms.add(name + "/cwd", places.cwd[g], {options.cwd.weight * weight, 1, set});
     }
-    if (voices[t].classes.empty()) continue;
-    const auto add = [&](const char* kind, std::size_t place, double LossWeights::*weight) {
-      terms.add(
-          teachers[t].name + kind, {place},
-          {options.distill.*weight * teachers[t].loss_weight.*weight, scale.*weight, options.balance.value.*weight});
+    if (said.voices[t].classes.empty()) continue;
+    const auto add = [&](const char* kind, std::size_t place, double LossWeights::*of) {
+      terms.add(teachers[t].name + kind, {place},
+                {options.distill.*of * teachers[t].loss_weight.*of, scale.*of, options.balance.value.*of});
     };
-    add("/wh", wh_at[t], &LossWeights::wh);
-    add("/offset", offset_at[t], &LossWeights::offset);
-    if (!iou_at.empty()) add("/iou", iou_at[t], &LossWeights::iou);
+    add("/wh", places.wh[t], &LossWeights::wh);
+    add("/offset", places.offset[t], &LossWeights::offset);
+    if (!places.iou.empty()) add("/iou", places.iou[t], &LossWeights::iou);
   }
 }
 
