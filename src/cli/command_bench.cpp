@@ -8,6 +8,7 @@
 #include "cli/machine.h"
 #include "core/error.h"
 #include "core/file.h"
+#include "core/scratch_folder.h"
 #include "datasets/image_io.h"
 #include "datasets/synth.h"
 #include "export/cost.h"
@@ -48,12 +49,10 @@ std::vector<std::string> drawn_street(const fs::path& folder) {
 
 std::vector<BenchImage> read_bench_images(const std::string& where) {
   std::vector<std::string> paths;
-  std::optional<fs::path> scratch;
+  std::optional<ScratchFolder> scratch;
   if (where.empty()) {
-    std::string pattern = (fs::temp_directory_path() / "conclave-bench-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) throw Error("can't make a folder for images", pattern);
-    scratch = pattern;
-    paths = drawn_street(*scratch);
+    scratch.emplace("bench");
+    paths = drawn_street(scratch->path());
   } else if (fs::is_directory(where)) {
     paths = list_images(where);
     if (paths.empty()) throw Error("no image in this folder", where);
@@ -65,7 +64,6 @@ std::vector<BenchImage> read_bench_images(const std::string& where) {
     const ImageSize size = read_image_size(paths[i]);
     images.push_back({paths[i], read_file(paths[i], kMaxImageBytes), size.width, size.height});
   }
-  if (scratch) fs::remove_all(*scratch);
   return images;
 }
 

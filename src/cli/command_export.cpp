@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "core/log.h"
+#include "core/scratch_folder.h"
 #include "core/tensor_file.h"
 #include "export/agreement.h"
 #include "export/verify.h"
@@ -157,9 +158,9 @@ void check_ap(const Verification& verification, bool half) {
 // The comparisons as JSON; throws Error when one of them fails.
 nlohmann::ordered_json verify(Detector& model, const ExportArguments& arguments, const ExportOptions& options,
                               const fs::path& folder) {
-  const fs::path scratch = folder / "drawn";
-  const ExportImages images =
-      export_images(arguments.images, arguments.annotations, arguments.count, arguments.weights, model.spec(), scratch);
+  const ScratchFolder scratch("drawn");
+  const ExportImages images = export_images(arguments.images, arguments.annotations, arguments.count, arguments.weights,
+                                            model.spec(), scratch.path());
   std::vector<std::string> skipped;
   nlohmann::ordered_json verified = nlohmann::ordered_json::array();
   GraphOptions compared = options.graph;
@@ -178,7 +179,6 @@ nlohmann::ordered_json verify(Detector& model, const ExportArguments& arguments,
   }
   for (const std::string& what : skipped) log::warn("not checked with {}", what);
   if (verified.empty()) log::warn("this file has NOT been verified");
-  fs::remove_all(scratch);
   return verified;
 }
 

@@ -1,8 +1,8 @@
 #include <ATen/ATen.h>
-#include <unistd.h>
 
 #include "core/error.h"
 #include "core/file.h"
+#include "core/scratch_folder.h"
 #include "export/outside_program.h"
 #include "export/runtime.h"
 #include "export/templates.h"
@@ -14,27 +14,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kMissing = 3;  // run_exported.py's exit status without the runtime
-
-// A folder of its own, removed with everything in it.
-class ScratchFolder {
- public:
-  ScratchFolder() {
-    std::string pattern = (fs::absolute(fs::temp_directory_path()) / "conclave-export-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) throw Error("can't make a folder", pattern);
-    path_ = pattern;
-  }
-  ~ScratchFolder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
 
 std::string last_line(std::string text) {
   while (!text.empty() && text.back() == '\n') text.pop_back();
@@ -90,7 +69,7 @@ class PythonRuntime : public Runtime {
  private:
   std::string script() const { return (folder_.path() / "run_exported.py").string(); }
 
-  ScratchFolder folder_;
+  ScratchFolder folder_{"export"};
   std::string runtime_, where_;
   fs::path file_;  // a copy, alone with its weights
   std::vector<std::string> outputs_;

@@ -1,0 +1,44 @@
+#include "core/scratch_folder.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <fstream>
+#include <optional>
+
+#include "core/error.h"
+
+namespace conclave {
+namespace {
+
+namespace fs = std::filesystem;
+
+TEST(ScratchFolder, IsItsOwnersAloneAndGoesWithEverythingInIt) {
+  fs::path path;
+  {
+    const ScratchFolder one("test"), other("test");
+    EXPECT_NE(one.path(), other.path());
+    EXPECT_TRUE(one.path().is_absolute());
+    path = one.path();
+    fs::create_directories(path / "inner");
+    std::ofstream(path / "inner" / "file") << "text";
+    EXPECT_TRUE(fs::exists(path / "inner" / "file"));
+  }
+  EXPECT_FALSE(fs::exists(path));
+}
+
+TEST(ScratchFolder, AFolderThatCantBeMadeIsAnErrorThatNamesIt) {
+  const char* before = getenv("TMPDIR");
+  const std::optional<std::string> saved = before != nullptr ? std::optional<std::string>(before) : std::nullopt;
+  setenv("TMPDIR", "/proc/1", 1);  // a folder that nothing can be made in
+  try {
+    const ScratchFolder folder("test");
+    ADD_FAILURE() << "no error";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("/proc/1/conclave-test-"), std::string::npos) << error.what();
+  }
+  saved ? setenv("TMPDIR", saved->c_str(), 1) : unsetenv("TMPDIR");
+}
+
+}  // namespace
+}  // namespace conclave
