@@ -11,7 +11,6 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "core/log.h"
-#include "core/scratch_folder.h"
 #include "core/tensor_file.h"
 #include "export/agreement.h"
 #include "export/verify.h"
@@ -158,9 +157,8 @@ void check_ap(const Verification& verification, bool half) {
 // The comparisons as JSON; throws Error when one of them fails.
 nlohmann::ordered_json verify(Detector& model, const ExportArguments& arguments, const ExportOptions& options,
                               const fs::path& folder) {
-  const ScratchFolder scratch("drawn");
-  const ExportImages images = export_images(arguments.images, arguments.annotations, arguments.count, arguments.weights,
-                                            model.spec(), scratch.path());
+  const ExportImages images =
+      export_images(arguments.images, arguments.annotations, arguments.count, arguments.weights, model.spec());
   std::vector<std::string> skipped;
   nlohmann::ordered_json verified = nlohmann::ordered_json::array();
   GraphOptions compared = options.graph;

@@ -59,7 +59,7 @@ bool run_images(const fs::path& weights, const ModelSpec& spec, ExportImages& fo
 }  // namespace
 
 ExportImages export_images(const std::vector<std::string>& inputs, const std::string& annotations, int count,
-                           const fs::path& weights, const ModelSpec& spec, const fs::path& scratch) {
+                           const fs::path& weights, const ModelSpec& spec) {
   ExportImages found;
   if (!annotations.empty()) {
     if (inputs.size() != 1 || !fs::is_directory(inputs[0])) {
@@ -79,8 +79,10 @@ ExportImages export_images(const std::vector<std::string>& inputs, const std::st
     found.set = files_of(inputs);
     found.what = inputs[0] + (inputs.size() > 1 ? " and others" : "");
   } else if (!run_images(weights, spec, found)) {
-    make_street_set({.folder = scratch.string(), .images = count, .width = 320, .height = 240, .seed = 7}, {});
-    found.set = files_of({(scratch / "images").string()});
+    found.drawn = std::make_unique<ScratchFolder>("drawn");
+    const fs::path& folder = found.drawn->path();
+    make_street_set({.folder = folder.string(), .images = count, .width = 320, .height = 240, .seed = 7}, {});
+    found.set = files_of({(folder / "images").string()});
     found.what = "drawn street scenes";
   }
   thin_out(found.set, count);

@@ -12,9 +12,9 @@ namespace conclave {
 namespace fs = std::filesystem;
 
 ScratchFolder::ScratchFolder(const std::string& name) {
-  std::error_code none;
-  const fs::path parent = fs::temp_directory_path(none);
-  if (none) throw Error("there is no folder for temporary files: " + none.message(), "TMPDIR", "set TMPDIR to one");
+  std::error_code failure;
+  const fs::path parent = fs::temp_directory_path(failure);
+  if (failure) throw Error("there is no folder for temporary files: " + failure.message(), "TMPDIR", "set it to one");
   std::string pattern = (fs::absolute(parent) / ("conclave-" + name + "-XXXXXX")).string();
   if (mkdtemp(pattern.data()) == nullptr) {
     throw Error(std::string("can't make a folder for temporary files: ") + std::strerror(errno), pattern,

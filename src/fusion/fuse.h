@@ -90,7 +90,7 @@ struct LossTerm {
 };
 
 struct Losses {
-  at::Tensor total;             // scalar, the sum of the terms in their order, each balanced where that is asked for
+  at::Tensor total;             // scalar, the sum of the terms, each balanced where that is asked for
   std::vector<LossTerm> terms;  // labels first, then teachers in the run's order: never arrival order
 };
 

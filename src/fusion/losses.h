@@ -16,12 +16,12 @@ namespace conclave {
 struct Quotient {
   enum class Divisor { kAtLeastOne, kPlusEpsilon };  // max(1, count); count + 1e-4
 
-  at::Tensor sum;    // scalar, or one per class (C,)
+  at::Tensor sum;    // scalar, or one per class (C,) or teacher (T,)
   at::Tensor count;  // of the same shape; nobody else's storage
   Divisor divisor;
 
-  at::Tensor value() const;
-  at::Tensor divided_by() const;  // what value() divides the sum by
+  at::Tensor divided_by() const;
+  at::Tensor value() const;  // sum / divided_by()
 
   // Each group of classes as one: the sums of their sums and of their counts, (G,). group (C,) int64. Of means per
   // class it makes the mean over all cells of those classes.

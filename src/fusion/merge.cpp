@@ -130,7 +130,7 @@ Merged merge_voices(const std::vector<TeacherVoice>& voices, const std::vector<T
   all.shares.resize(voices.size());
   std::vector<at::Tensor> heats, masks;
   for (int cls = 0; cls < classes; ++cls) {
-    Members serving;
+    TeacherGroup serving;
     std::vector<at::Tensor> own_heats, own_masks;
     std::vector<double> weights;
     for (std::size_t t = 0; t < voices.size(); ++t) {
@@ -146,7 +146,7 @@ Merged merge_voices(const std::vector<TeacherVoice>& voices, const std::vector<T
     if (serving.empty()) continue;
     const MergedClass merged = merge_class(own_heats, own_masks, weights, merge);
     for (std::size_t i = 0; i < serving.size(); ++i) all.shares[serving[i]].push_back(merged.shares[i]);
-    all.together[serving].push_back(all.classes.size());
+    all.groups[serving].push_back(all.classes.size());
     all.classes.push_back(cls);
     heats.push_back(merged.heat);
     masks.push_back(merged.mask);

@@ -35,14 +35,14 @@ struct MergedClass {
 MergedClass merge_class(const std::vector<at::Tensor>& heats, const std::vector<at::Tensor>& masks,
                         const std::vector<double>& weights, Merge merge);
 
-using Members = std::vector<std::size_t>;  // teachers, rising
+using TeacherGroup = std::vector<std::size_t>;  // teachers in the run's order, by number
 
 // What all teachers together say.
 struct Merged {
-  std::vector<int> classes;                              // that any of them serves, rising; K of them
-  at::Tensor heat, mask;                                 // (B,K,H,W) logits and (B,K); undefined without a class
-  std::map<Members, std::vector<std::size_t>> together;  // which of the K classes exactly these teachers serve
-  std::vector<std::vector<at::Tensor>> shares;           // per teacher and class of its voice, as in MergedClass
+  std::vector<int> classes;                                 // that any of them serves, rising; K of them
+  at::Tensor heat, mask;                                    // (B,K,H,W) logits and (B,K); undefined without a class
+  std::map<TeacherGroup, std::vector<std::size_t>> groups;  // which of the K classes exactly these teachers serve
+  std::vector<std::vector<at::Tensor>> shares;              // per teacher and class of its voice, as in MergedClass
 };
 
 // merge_class for every one of the student's `classes`, in class order.

@@ -15,7 +15,7 @@ SoftTargets sparsify(const HeadOutputs& heads, int b, const SparseOptions& optio
 // one.
 struct DenseTargets {
   at::Tensor heat;    // (B,Ct,H,W) float logits; -inf where nothing was kept, so that sigmoid and relu give exactly 0
-  at::Tensor index;   // (N,) int64: b * H * W + y * W + x of each cell whose box was kept, rising
+  at::Tensor index;   // (N,) int64: b * H * W + y * W + x of each cell whose box was kept, rising; below B * H * W
   at::Tensor wh;      // (N,2) cells
   at::Tensor offset;  // (N,2)
 };

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "fusion/constant.h"
 #include "fusion/logit.h"
 #include "fusion/losses.h"
 #include "models/decode.h"
@@ -44,7 +45,7 @@ TaughtBoxes list_boxes(const std::vector<DenseTargets>& dense, const std::vector
     const at::Tensor strongest = heat.argmax(1, /*keepdim=*/true);
     const at::Tensor share = shares_at(shares[t], cells, voice.heat.size(2) * voice.heat.size(3));
     const at::Tensor classes =
-        at::tensor(std::vector<std::int64_t>(voice.classes.begin(), voice.classes.end()), cells.options());
+        constant(std::vector<std::int64_t>(voice.classes.begin(), voice.classes.end()), cells.options());
     index.push_back(cells);
     wh.push_back(dense[t].wh);
     offset.push_back(dense[t].offset);

@@ -2,8 +2,11 @@
 
 #include <ATen/ATen.h>
 
+#include <cstdint>
+#include <map>
 #include <utility>
 
+#include "fusion/constant.h"
 #include "fusion/merge.h"
 #include "fusion/teacher_boxes.h"
 
@@ -26,7 +29,7 @@ Quotient distil_heat(const at::Tensor& student, const at::Tensor& teacher, const
   return mean_squared_error(at::sigmoid(student), at::sigmoid(teacher), mask);
 }
 
-// Means over all cells of all classes that the same teachers serve, where the others add up a value per class.
+// Is it a mean over cells, where the others are divided by the objects of each class?
 bool is_mean(DistillLoss loss) {
   return loss == DistillLoss::kRelu || loss == DistillLoss::kProbPeaks;
 }
@@ -51,38 +54,44 @@ at::Tensor heard(const at::Tensor& mask, const at::Tensor& heat, const std::vect
 }
 
 // Teachers that share classes share a heat term; its weight is the mean of theirs.
-double heat_weight(const Members& members, const std::vector<TeacherChannels>& teachers) {
+double heat_weight(const TeacherGroup& group, const std::vector<TeacherChannels>& teachers) {
   double sum = 0;
-  for (const std::size_t member : members) sum += teachers[member].loss_weight.heat;
-  return sum / static_cast<double>(members.size());
+  for (const std::size_t member : group) sum += teachers[member].loss_weight.heat;
+  return sum / static_cast<double>(group.size());
 }
 
-std::string name_of(const Members& members, const std::vector<TeacherChannels>& teachers) {
+std::string name_of(const TeacherGroup& group, const std::vector<TeacherChannels>& teachers) {
   std::string name;
-  for (const std::size_t member : members) name += (name.empty() ? "" : "+") + teachers[member].name;
+  for (const std::size_t member : group) name += (name.empty() ? "" : "+") + teachers[member].name;
   return name;
 }
 
-// A quotient per class, as the places of each group's values, in the order of `together`.
-std::vector<Terms::Places> put_groups(Terms& terms, Quotient per_class, const Merged& merged, bool mean) {
-  std::vector<Terms::Places> groups;
-  if (mean) {
-    std::vector<std::int64_t> group(merged.classes.size());
-    std::int64_t count = 0;
-    for (const auto& [members, classes] : merged.together) {
-      for (const std::size_t k : classes) group[k] = count;
-      ++count;
-    }
-    const at::Tensor of_class = at::tensor(group, per_class.count.options().dtype(at::kLong));
-    for (const std::size_t place : terms.put(per_class.joined(of_class, count))) groups.push_back({place});
-    return groups;
+using GroupPlaces = std::map<TeacherGroup, Terms::Places>;
+
+// A quotient per class; each group's term adds up the values of its classes.
+GroupPlaces put_sums(Terms& terms, Quotient per_class, const Merged& merged) {
+  const Terms::Places all = terms.put(std::move(per_class));
+  GroupPlaces places;
+  for (const auto& [group, classes] : merged.groups) {
+    for (const std::size_t k : classes) places[group].push_back(all[k]);
   }
-  const Terms::Places places = terms.put(std::move(per_class));
-  for (const auto& [members, classes] : merged.together) {
-    groups.emplace_back();
-    for (const std::size_t k : classes) groups.back().push_back(places[k]);
+  return places;
+}
+
+// A mean per class; each group's term is the mean over the cells of all its classes.
+GroupPlaces put_means(Terms& terms, const Quotient& per_class, const Merged& merged) {
+  std::vector<std::int64_t> group_of(merged.classes.size());
+  std::int64_t number = 0;
+  for (const auto& [group, classes] : merged.groups) {
+    for (const std::size_t k : classes) group_of[k] = number;
+    ++number;
   }
-  return groups;
+  const at::Tensor groups = constant(group_of, per_class.count.options().dtype(at::kLong));
+  const Terms::Places all = terms.put(per_class.joined(groups, number));
+  GroupPlaces places;
+  auto place = all.begin();
+  for (const auto& [group, classes] : merged.groups) places[group] = {*place++};
+  return places;
 }
 
 // What the teachers said, as the loss wants it.
@@ -91,14 +100,16 @@ struct Said {
   std::vector<TeacherVoice> voices;
 };
 
-Said read(const BatchTargets& targets, const std::vector<TeacherChannels>& teachers, const at::Tensor& heat) {
+Said take_in(const BatchTargets& targets, const std::vector<TeacherChannels>& teachers, const at::Tensor& heat) {
   Said said;
   const auto like = heat.options();
   for (std::size_t t = 0; t < teachers.size(); ++t) {
     const DenseTargets& given = targets.teachers[t];
-    require_fit(
-        given.heat.size(0) == heat.size(0) && given.heat.size(2) == heat.size(2) && given.heat.size(3) == heat.size(3),
-        "the targets of teacher '" + teachers[t].name + "' differ in shape from the student's heads");
+    const std::int64_t boxes = given.index.numel();
+    const bool listed = given.index.dim() == 1 && given.wh.sizes() == at::IntArrayRef({boxes, 2}) &&
+                        given.offset.sizes() == at::IntArrayRef({boxes, 2});
+    require_fit(listed && given.heat.size(0) == heat.size(0) && given.heat.sizes().slice(2) == heat.sizes().slice(2),
+                "the targets of teacher '" + teachers[t].name + "' differ in shape from the student's heads");
     require_fit(targets.teacher_mask[t].sizes() == at::IntArrayRef({heat.size(0), heat.size(1)}),
                 "the mask of teacher '" + teachers[t].name + "' is not (views, classes)");
     said.dense.push_back(
@@ -123,21 +134,22 @@ void cut_shares(Merged& merged, const std::vector<TeacherVoice>& voices, const a
 }
 
 // Where the values of each kind stand; those that nobody asked for are empty.
-struct Values {
-  std::vector<Terms::Places> heat, cwd;  // per group of teachers
-  Terms::Places wh, offset, iou;         // per teacher
+struct TermPlaces {
+  GroupPlaces heat, cwd;
+  Terms::Places wh, offset, iou;  // per teacher
 };
 
 // All classes and all teachers at once.
-Values put_values(Terms& terms, const HeadOutputs& student, const Said& said, const Merged& merged,
-                  const FusionOptions& options, const at::Tensor& cells) {
-  Values places;
+TermPlaces put_values(Terms& terms, const HeadOutputs& student, const Said& said, const Merged& merged,
+                      const FusionOptions& options, const at::Tensor& cells) {
+  TermPlaces places;
   const at::Tensor own = channels_of(student.heat, merged.classes);
   const at::Tensor mask = heard(merged.mask, merged.heat, merged.classes, cells, options);
-  places.heat = put_groups(terms, distil_heat(own, merged.heat, mask, options), merged, is_mean(options.loss));
+  const Quotient heat = distil_heat(own, merged.heat, mask, options);
+  places.heat = is_mean(options.loss) ? put_means(terms, heat, merged) : put_sums(terms, heat, merged);
   if (options.cwd.weight > 0) {
-    places.cwd = put_groups(
-        terms, channel_wise(own, merged.heat, mask, effective_floor(options), options.cwd.temperature), merged, false);
+    places.cwd = put_sums(
+        terms, channel_wise(own, merged.heat, mask, effective_floor(options), options.cwd.temperature), merged);
   }
 
   const TaughtBoxes boxes = list_boxes(said.dense, said.voices, merged.shares, options);
@@ -159,22 +171,20 @@ Values put_values(Terms& terms, const HeadOutputs& student, const Said& said, co
 void add_teacher_terms(Terms& terms, const HeadOutputs& student, const BatchTargets& targets,
                        const std::vector<TeacherChannels>& teachers, const FusionOptions& options,
                        const at::Tensor& cells) {
-  const Said said = read(targets, teachers, student.heat);
+  const Said said = take_in(targets, teachers, student.heat);
   Merged merged = merge_voices(said.voices, teachers, student.heat.size(1), options.merge);
   if (merged.classes.empty()) return;
   cut_shares(merged, said.voices, cells, options);
-  const Values places = put_values(terms, student, said, merged, options, cells);
+  const TermPlaces places = put_values(terms, student, said, merged, options, cells);
 
   const LossWeights scale = default_scale(options.loss, options.norm_wh);
-  auto group = merged.together.begin();
-  std::size_t g = 0;
   for (std::size_t t = 0; t < teachers.size(); ++t) {
-    // Groups are sorted by their first teacher, which is where their heat stands among the terms.
-    for (; group != merged.together.end() && group->first.front() == t; ++group, ++g) {
-      const std::string name = name_of(group->first, teachers);
-      const double weight = heat_weight(group->first, teachers), set = options.balance.value.heat;
-      terms.add(name + "/heat", places.heat[g], {options.distill.heat * weight, scale.heat, set});
-      if (!places.cwd.empty()) terms.add(name + "/cwd", places.cwd[g], {options.cwd.weight * weight, 1, set});
+    for (const auto& [group, heat] : places.heat) {
+      if (group.front() != t) continue;  // its place among the terms is that of its first teacher
+      const std::string name = name_of(group, teachers);
+      const double weight = heat_weight(group, teachers), set = options.balance.value.heat;
+      terms.add(name + "/heat", heat, {options.distill.heat * weight, scale.heat, set});
+      if (!places.cwd.empty()) terms.add(name + "/cwd", places.cwd.at(group), {options.cwd.weight * weight, 1, set});
     }
     if (said.voices[t].classes.empty()) continue;
     const auto add = [&](const char* kind, std::size_t place, double LossWeights::*of) {

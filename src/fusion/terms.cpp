@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "fusion/constant.h"
 
 namespace conclave {
 namespace {
@@ -47,10 +48,9 @@ at::Tensor Terms::weighted_terms() const {
       factors.push_back(entries_[e].factor.weight * entries_[e].factor.scale);
     }
   }
-  const auto constant = values.options().requires_grad(false);
-  const at::Tensor weighted =
-      values.index_select(0, at::tensor(places, constant.dtype(at::kLong))) * at::tensor(factors, constant);
-  return sum_per_group(weighted, at::tensor(entry, constant.dtype(at::kLong)), std::ssize(entries_));
+  const auto whole = values.options().dtype(at::kLong);
+  const at::Tensor weighted = values.index_select(0, constant(places, whole)) * constant(factors, values.options());
+  return sum_per_group(weighted, constant(entry, whole), std::ssize(entries_));
 }
 
 Losses Terms::take(bool balance, const JoinCounts& join) const {
@@ -73,7 +73,7 @@ at::Tensor Terms::balanced(const at::Tensor& terms, const JoinCounts& join) cons
   for (const Entry& entry : entries_) wanted.push_back(entry.factor.weight * entry.factor.set);
   const at::Tensor whole = terms.detach().clone();
   if (join) join({whole});
-  return (terms * (at::tensor(wanted, terms.options().requires_grad(false)) / whole.clamp_min(kLeastValue))).sum();
+  return (terms * (constant(wanted, terms.options()) / whole.clamp_min(kLeastValue))).sum();
 }
 
 }  // namespace conclave

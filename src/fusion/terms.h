@@ -23,7 +23,7 @@ class Terms {
  public:
   using Places = std::vector<std::size_t>;
 
-  // Takes a quotient; says where its values, one or one per class, stand among those of all quotients.
+  // Takes a quotient; says where its values stand among those of all quotients.
   Places put(Quotient quotient);
 
   // term = weight * scale * the sum of the values at these places.

@@ -180,10 +180,14 @@ TEST(Fuse, AClassThatATeacherDoesNotSuperviseOnAViewGetsNothingThere) {
   targets.teachers[0].wh.masked_fill_(first.unsqueeze(1), 50.0f);
   const Losses after = fuse(student, targets, scene.teachers, scene.options);
   EXPECT_EQ(before.total.item<double>(), after.total.item<double>());
-  after.terms[3].value.backward();
+  after.terms[3].value.backward({}, /*retain_graph=*/true);
   EXPECT_EQ(after.terms[3].name, "red/heat");
   EXPECT_EQ(student.heat.grad()[0].abs().max().item<float>(), 0);
   EXPECT_GT(student.heat.grad()[1][0].abs().max().item<float>(), 0);
+  after.terms[4].value.backward();
+  EXPECT_EQ(after.terms[4].name, "red/wh");
+  EXPECT_EQ(student.wh.grad()[0].abs().max().item<float>(), 0);
+  EXPECT_GT(student.wh.grad()[1].abs().max().item<float>(), 0);
 }
 
 TEST(Fuse, IgnoredClassesGetExactlyNoGradientAndBackgroundOnesArePushedDown) {
@@ -315,6 +319,16 @@ TEST(Fuse, RefusesTargetsThatDoNotFit) {
   EXPECT_THROW(fuse(student, targets, {{"red", {0, 1}}, {"white", {1}}}, scene.options), Error);
   targets.teacher_mask[0] = at::ones({1, 2});
   EXPECT_THROW(fuse(student, targets, scene.teachers, scene.options), Error);
+  const auto refused = [&](auto spoil) {
+    BatchTargets spoiled = scene.targets();
+    spoil(spoiled.teachers[0]);
+    EXPECT_THROW(fuse(student, spoiled, scene.teachers, scene.options), Error);
+  };
+  refused([](DenseTargets& t) { t.heat = t.heat.narrow(2, 1, kHeight - 1); });
+  refused([](DenseTargets& t) { t.heat = t.heat.narrow(0, 1, 1); });
+  refused([](DenseTargets& t) { t.wh = t.wh.narrow(1, 0, 1); });
+  refused([](DenseTargets& t) { t.offset = t.offset.narrow(1, 0, 1); });
+  refused([](DenseTargets& t) { t.index = t.index.narrow(0, 1, t.index.size(0) - 1); });
 }
 
 TEST(Fuse, MasksFollowTheCoverage) {
@@ -402,22 +416,52 @@ TEST(Fuse, LossesOfTheJoinedPartsAddUpToTheLossOfTheWholeBatch) {
   }
 }
 
-TEST(Fuse, AMeanRunsOverTheCellsOfAllClassesThatATeacherServes) {
+// Class by class, each computed alone.
+TEST(Fuse, AHeatTermAddsUpTheClassesOfItsTeachersOrIsTheMeanOverAllTheirCells) {
   const HeadOutputs student = random_heads(2, 3, 31, 0), said = random_heads(2, 2, 32, 0);
-  FusionOptions options;
-  options.loss = DistillLoss::kRelu;
-  BatchTargets targets =
-      make_masks({{{.teachers = {0}}, {.teachers = {1}}, {.teachers = {0}}}, {{.teachers = {0}}, {}, {}}}, {0, 1}, 2);
-  targets.teachers = {decoded(said, options), decoded(random_heads(2, 1, 33, 0), options)};
-  const Losses losses = fuse(student, targets, {{"two", {0, 2}}, {"one", {1}}}, options);
-  EXPECT_THAT(names_of(losses), ElementsAre("two/heat", "two/wh", "two/offset", "one/heat", "one/wh", "one/offset"));
-  // Class 0 counts on both views, class 2 on the first.
-  const at::Tensor own = student.heat.index_select(1, at::tensor({0, 2}, at::kLong));
-  const at::Tensor z = at::relu(targets.teachers[0].heat);
-  at::Tensor squares = (at::where(z > 0, own, at::relu(own)) - z).square();
-  squares[1][1].zero_();
-  const double expected = squares.sum().item<double>() / (3 * kHeight * kWidth);
-  EXPECT_NEAR(value_of(losses, "two/heat"), 30 * expected, 1e-3);
+  for (const DistillLoss loss : {DistillLoss::kQfl, DistillLoss::kBce, DistillLoss::kRelu, DistillLoss::kProbPeaks}) {
+    FusionOptions options;
+    options.loss = loss;
+    options.cwd.weight = 1;
+    const double scale = default_scale(loss, true).heat, floor = effective_floor(options);
+    // Class 0 counts on both views, classes 1 and 2 on the first.
+    BatchTargets targets =
+        make_masks({{{.teachers = {0}}, {.teachers = {1}}, {.teachers = {0}}}, {{.teachers = {0}}, {}, {}}}, {0, 1}, 2);
+    targets.teachers = {decoded(said, options), decoded(random_heads(2, 1, 33, 0), options)};
+    const Losses losses = fuse(student, targets, {{"two", {0, 2}}, {"one", {1}}}, options);
+    EXPECT_THAT(names_of(losses), ElementsAre("two/heat", "two/cwd", "two/wh", "two/offset", "one/heat", "one/cwd",
+                                              "one/wh", "one/offset"));
+    const auto alone = [&](std::int64_t cls, bool cwd) {
+      const at::Tensor own = student.heat.narrow(1, cls, 1);
+      const at::Tensor heat = cls == 1 ? targets.teachers[1].heat : targets.teachers[0].heat.narrow(1, cls / 2, 1);
+      const at::Tensor mask = at::tensor({1.f, cls == 0 ? 1.f : 0.f}).view({2, 1});
+      if (cwd) return channel_wise(own, heat, mask, floor, 1);
+      if (loss == DistillLoss::kQfl) return quality_focal(own, heat, mask);
+      if (loss == DistillLoss::kBce) return cross_entropy(own, heat, mask);
+      if (loss == DistillLoss::kRelu) return one_sided_relu(own, heat, mask, floor);
+      return mean_squared_error(at::sigmoid(own), at::sigmoid(heat), mask);
+    };
+    const auto value = [&](std::int64_t cls, bool cwd) { return alone(cls, cwd).value().item<double>(); };
+    const bool mean = loss == DistillLoss::kRelu || loss == DistillLoss::kProbPeaks;
+    // Two views of class 0 and one of class 2, all of as many cells.
+    const double two = mean ? (2 * value(0, false) + value(2, false)) / 3 : value(0, false) + value(2, false);
+    EXPECT_NEAR(value_of(losses, "two/heat"), scale * two, 1e-4 * scale * two);
+    EXPECT_NEAR(value_of(losses, "one/heat"), scale * value(1, false), 1e-4 * scale * value(1, false));
+    EXPECT_NEAR(value_of(losses, "two/cwd"), value(0, true) + value(2, true), 1e-4);
+    EXPECT_NEAR(value_of(losses, "one/cwd"), value(1, true), 1e-4);
+  }
+}
+
+TEST(Fuse, ATeacherWithoutAClassOfTheStudentHasNoTermAndChangesNothing) {
+  Scene scene;
+  const HeadOutputs student = random_heads(2, 2, 34);
+  BatchTargets targets = scene.targets();
+  const Losses without = fuse(student, targets, scene.teachers, scene.options);
+  targets.teachers.insert(targets.teachers.begin() + 1, decoded(random_heads(2, 1, 35), scene.options));
+  targets.teacher_mask.insert(targets.teacher_mask.begin() + 1, at::zeros({2, 2}));
+  const Losses with = fuse(student, targets, {scene.teachers[0], {"other", {-1}}, scene.teachers[1]}, scene.options);
+  EXPECT_EQ(names_of(with), names_of(without));
+  EXPECT_EQ(with.total.item<float>(), without.total.item<float>());
 }
 
 TEST(Fuse, AValueThatIsNotFiniteShowsInItsOwnTermAlone) {

@@ -262,6 +262,21 @@ TEST(FusionOptions, PeaksAloneAreHeardWhereCellsArePeaks) {
   EXPECT_GT((gradient * near).abs().max().item<float>(), 0);
 }
 
+TEST(FusionOptions, ABoxCountsWhereItsOwnClassHasAPeak) {
+  FusionOptions options;
+  options.cells = {true, 0};
+  const HeadOutputs student = random_heads(2, 2, 17);
+  BatchTargets targets = make_masks({{{.teachers = {0}}, {.teachers = {0}}}}, {0, 0}, 1);
+  targets.teachers = {sent(random_heads(2, 2, 18, 0), options)};
+  const at::Tensor heat = targets.teachers[0].heat, wh = as_heads(targets.teachers[0]).wh;
+  const at::Tensor near = near_peaks(at::sigmoid(heat), 0).gather(1, heat.argmax(1, true));
+  const at::Tensor weight = at::relu(heat.amax(1, true) + std::log(4.0)) * near;
+  const at::Tensor error = (student.wh - wh).abs().sum(1, true) / mean_side(wh, 1);
+  const Losses losses = fuse(student, targets, {{"both", {0, 1}}}, options);
+  EXPECT_NEAR(value_of(losses, "both/wh"), ((weight * error).sum() / (weight.sum() + 1e-4)).item<double>(), 1e-5);
+  EXPECT_GT(near.sum().item<float>(), 4);
+}
+
 TEST(FusionOptions, WhereALabelDrewItSpeaksAloneAndTheTeacherSpeaksElsewhere) {
   Scene scene;
   scene.options.method = Method::kKdLabels;

@@ -75,5 +75,22 @@ TEST(Merge, ATeachersChannelsOfOneClassSpeakWithTheirLargest) {
   EXPECT_TRUE(at::equal(voice.heat, heat({1, 3})));
 }
 
+TEST(Merge, ClassesStandInOrderWithTheTeachersThatServeThem) {
+  const TeacherVoice two{{0, 3}, at::cat({heat({1, 2}), heat({-1, 4})}, 1), at::ones({1, 2})};
+  const TeacherVoice none{}, one{{3}, heat({3, 3}), at::ones({1, 1})};
+  const Merged merged = merge_voices({two, none, one}, {{"two", {0, 3}}, {"none", {-1}}, {"one", {3}}}, 4, Merge::kMax);
+  EXPECT_EQ(merged.classes, (std::vector<int>{0, 3}));
+  EXPECT_TRUE(at::equal(merged.heat, at::cat({heat({1, 2}), heat({3, 4})}, 1)));
+  EXPECT_TRUE(at::equal(merged.mask, at::ones({1, 2})));
+  const std::map<TeacherGroup, std::vector<std::size_t>> groups = {{{0}, {0}}, {{0, 2}, {1}}};
+  EXPECT_EQ(merged.groups, groups);
+  ASSERT_EQ(merged.shares[0].size(), 2u);
+  EXPECT_TRUE(merged.shares[1].empty());
+  EXPECT_EQ(merged.shares[0][0].sum().item<float>(), 1);
+  EXPECT_TRUE(at::equal(merged.shares[0][1], heat({0, 1})));
+  EXPECT_TRUE(at::equal(merged.shares[2][0], heat({1, 0})));
+  EXPECT_TRUE(merge_voices({none}, {{"none", {-1}}}, 4, Merge::kMax).classes.empty());
+}
+
 }  // namespace
 }  // namespace conclave
