@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "core/error.h"
-#include "core/temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace conclave {
 namespace {

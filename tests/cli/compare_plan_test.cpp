@@ -6,7 +6,7 @@
 
 #include "cli/config_run.h"
 #include "core/error.h"
-#include "core/temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace conclave {
 namespace {

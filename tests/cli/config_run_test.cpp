@@ -11,7 +11,7 @@
 
 #include "cli/run_command.h"
 #include "core/error.h"
-#include "core/temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace conclave {
 namespace {

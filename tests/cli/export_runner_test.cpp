@@ -11,6 +11,7 @@
 #include "export/agreement.h"
 #include "export/small_network.h"
 #include "export/write_export.h"
+#include "support/temporary_folder.h"
 
 namespace conclave {
 namespace {
@@ -48,7 +49,7 @@ class ExportRunner : public testing::Test {
     return "no error";
   }
 
-  ExportFolder folder_;
+  TemporaryFolder folder_;
   Json about_;
 };
 

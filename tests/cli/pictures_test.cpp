@@ -4,8 +4,8 @@
 
 #include <opencv2/core.hpp>
 
-#include "core/temporary_folder.h"
 #include "datasets/image_io.h"
+#include "support/temporary_folder.h"
 
 namespace conclave {
 namespace {

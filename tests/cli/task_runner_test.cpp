@@ -6,7 +6,7 @@
 #include <sstream>
 #include <stdexcept>
 
-#include "core/temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace conclave {
 namespace {

@@ -10,7 +10,7 @@
 #include <functional>
 
 #include "core/error.h"
-#include "temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace conclave {
 namespace {

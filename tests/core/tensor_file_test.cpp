@@ -8,7 +8,7 @@
 
 #include "core/error.h"
 #include "core/file.h"
-#include "temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace conclave {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include "scratch.h"
+#include "dataset_folder.h"
 
 namespace conclave {
 namespace {
@@ -36,7 +36,7 @@ class CheckTest : public ::testing::Test {
     return check_dataset(options_, classes, 2);
   }
 
-  ScratchFolder folder_;
+  DatasetFolder folder_;
   DatasetOptions options_;
   std::string images_, annotations_;
 };

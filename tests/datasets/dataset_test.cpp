@@ -2,8 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include "dataset_folder.h"
 #include "datasets/coco_file.h"
-#include "scratch.h"
 
 namespace conclave {
 namespace {
@@ -42,7 +42,7 @@ class DatasetTest : public ::testing::Test {
     EXPECT_THAT(text, HasSubstr(path));
     return text;
   }
-  ScratchFolder folder_;
+  DatasetFolder folder_;
 };
 
 TEST_F(DatasetTest, ReadsImagesAndBoxesInTheOrderOfTheFile) {

@@ -4,7 +4,7 @@
 
 #include <set>
 
-#include "scratch.h"
+#include "dataset_folder.h"
 
 namespace conclave {
 namespace {

@@ -6,9 +6,9 @@
 #include <filesystem>
 
 #include "core/random.h"
+#include "dataset_folder.h"
 #include "datasets/image_header.h"
 #include "datasets/jpeg.h"
-#include "scratch.h"
 
 namespace conclave {
 namespace {
@@ -63,7 +63,7 @@ void expect_every_cut_throws(const std::string& bytes, const std::string& name, 
 }
 
 TEST(ImageIo, JpegRoundTripKeepsSizeAndColours) {
-  const ScratchFolder folder;
+  const DatasetFolder folder;
   const cv::Mat picture = gradient_picture(101, 53);
   const std::string path = folder.write("a.JPG", picture);
   const cv::Mat again = read_image(path);
@@ -75,7 +75,7 @@ TEST(ImageIo, JpegRoundTripKeepsSizeAndColours) {
 }
 
 TEST(ImageIo, RedStaysTheFirstChannel) {
-  const ScratchFolder folder;
+  const DatasetFolder folder;
   const cv::Vec3b pixel = read_image(folder.write("a.jpg", plain_picture(32, 32, {230, 20, 60}))).at<cv::Vec3b>(9, 9);
   EXPECT_NEAR(pixel[0], 230, 4);
   EXPECT_NEAR(pixel[1], 20, 4);
@@ -83,7 +83,7 @@ TEST(ImageIo, RedStaysTheFirstChannel) {
 }
 
 TEST(ImageIo, ReducedJpegIsTheImageScaledByArea) {
-  const ScratchFolder folder;
+  const DatasetFolder folder;
   const cv::Mat picture = gradient_picture(101, 53);
   const std::string path = folder.write("a.jpg", picture);
   for (const int reduce : {2, 4}) {
@@ -122,7 +122,7 @@ TEST(ImageIo, AJpegCutAnywhereIsAnErrorThatNamesTheFile) {
   const std::string bytes = encode_jpeg(picture, 90);
   expect_every_cut_throws(bytes, "baseline.jpg", 1);
   expect_every_cut_throws(compress(picture, TJPF_RGB, TJSAMP_420, TJFLAG_PROGRESSIVE), "progressive.jpg", 3);
-  const ScratchFolder folder;
+  const DatasetFolder folder;
   const std::string path = folder.write("cut.jpg", bytes.substr(0, bytes.size() - 2));
   EXPECT_THAT(error_of([&] { read_image(path); }), HasSubstr(path));
 }
@@ -144,7 +144,7 @@ TEST(ImageIo, DamagedJpegDataIsNeverFilledWithGrey) {
 }
 
 TEST(ImageIo, WhatIsNoImageIsAnErrorThatNamesTheFile) {
-  const ScratchFolder folder;
+  const DatasetFolder folder;
   const std::string text = folder.write("text.jpg", std::string("not an image at all"));
   EXPECT_THAT(error_of([&] { read_image(text); }), AllOf(HasSubstr(text), HasSubstr("not an image")));
   EXPECT_THAT(error_of([&] { read_image_size(text); }), HasSubstr(text));
@@ -157,7 +157,7 @@ TEST(ImageIo, WhatIsNoImageIsAnErrorThatNamesTheFile) {
 }
 
 TEST(ImageIo, AnImageOfTooManyPixelsIsRefusedByItsHeader) {
-  const ScratchFolder folder;
+  const DatasetFolder folder;
   const std::string path = folder.write("huge.png", png_header(60000, 60000));  // there are no pixels to decode
   EXPECT_THAT(error_of([&] { read_image(path); }),
               AllOf(HasSubstr(path), HasSubstr("60000x60000"), HasSubstr("megapixels")));
@@ -172,7 +172,7 @@ TEST(ImageIo, AnImageOfTooManyPixelsIsRefusedByItsHeader) {
 }
 
 TEST(ImageIo, AJpegSizeIsFoundBehindAMegabyteOfMetadata) {
-  const ScratchFolder folder;
+  const DatasetFolder folder;
   const std::string jpeg = encode_jpeg(plain_picture(48, 32, {1, 2, 3}), 90);
   std::string metadata;
   for (int i = 0; i < 20; ++i) metadata += std::string("\xFF\xE1\xFF\xFF", 4) + std::string(65533, 'x');
@@ -183,7 +183,7 @@ TEST(ImageIo, AJpegSizeIsFoundBehindAMegabyteOfMetadata) {
 }
 
 TEST(ImageIo, ListsImagesByNameWhateverTheirCase) {
-  const ScratchFolder folder;
+  const DatasetFolder folder;
   for (const char* name : {"b.JPG", "a.png", "c.jpeg", "notes.txt", "e.WebP", "d.bmp", "jpg"}) {
     folder.write(name, std::string("x"));
   }
@@ -198,7 +198,7 @@ TEST(ImageIo, ListsImagesByNameWhateverTheirCase) {
 
 #ifdef CONCLAVE_IMGCODECS
 TEST(ImageIo, LosslessFormatsRoundTripExactly) {
-  const ScratchFolder folder;
+  const DatasetFolder folder;
   const cv::Mat picture = noisy_picture(37, 29);
   for (const char* name : {"a.png", "a.bmp"}) {
     const std::string path = folder.write(name, picture);
@@ -215,7 +215,7 @@ TEST(ImageIo, LosslessFormatsRoundTripExactly) {
 }
 
 TEST(ImageIo, WebpHeaderStatesTheSizeThatIsDecoded) {
-  const ScratchFolder folder;
+  const DatasetFolder folder;
   const std::string path = folder.write("a.webp", gradient_picture(75, 34));
   EXPECT_EQ(read_image_size(path).width, 75);
   EXPECT_EQ(read_image_size(path).height, 34);
@@ -223,7 +223,7 @@ TEST(ImageIo, WebpHeaderStatesTheSizeThatIsDecoded) {
 }
 
 TEST(ImageIo, APngCutAnywhereInItsPixelsIsAnError) {
-  const ScratchFolder folder;
+  const DatasetFolder folder;
   const std::string bytes = read_file(folder.write("whole.png", noisy_picture(31, 23)));
   expect_every_cut_throws(bytes.substr(0, bytes.size() - 16), "cut.png", 7);
 }

@@ -4,7 +4,7 @@
 
 #include <thread>
 
-#include "scratch.h"
+#include "dataset_folder.h"
 
 namespace conclave {
 namespace {
@@ -34,7 +34,7 @@ class LoaderTest : public ::testing::Test {
     sets_[set].images.push_back(entry);
   }
 
-  ScratchFolder folder_;
+  DatasetFolder folder_;
   std::vector<Dataset> sets_;
   ViewOptions options_;
 };

@@ -7,8 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "dataset_folder.h"
 #include "datasets/write_coco.h"
-#include "scratch.h"
 
 namespace conclave {
 namespace {
@@ -51,7 +51,7 @@ class SplitTest : public ::testing::Test {
   }
 
   const std::vector<std::string> names_ = {"a", "b", "c"};
-  ScratchFolder folder_;
+  DatasetFolder folder_;
   CocoFile file_;
 };
 

@@ -4,8 +4,8 @@
 
 #include <array>
 
+#include "dataset_folder.h"
 #include "datasets/coco_file.h"
-#include "scratch.h"
 
 namespace conclave {
 namespace {
@@ -33,7 +33,7 @@ class SynthTest : public ::testing::Test {
   std::string image(const std::string& name, int i) const {
     return read_file(folder_ / (name + "/images/00000" + std::to_string(i) + ".jpg"));
   }
-  ScratchFolder folder_;
+  DatasetFolder folder_;
 };
 
 TEST_F(SynthTest, EqualOptionsGiveEqualBytesAndOtherSeedsOthers) {

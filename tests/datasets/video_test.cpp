@@ -2,14 +2,14 @@
 
 #include <gmock/gmock.h>
 
+#include "dataset_folder.h"
 #include "datasets/frame_view.h"
 #include "datasets/view.h"
-#include "scratch.h"
 
 namespace conclave {
 namespace {
 
-bool has_video(const ScratchFolder& folder) {
+bool has_video(const DatasetFolder& folder) {
   return error_of([&] {
            VideoWriter(folder / "try.avi", {64, 48, 10, 0});
          }).find("CONCLAVE_VIDEO") == std::string::npos;
@@ -29,7 +29,7 @@ TEST(Video, IsKnownByItsName) {
 }
 
 TEST(Video, FramesComeBackInOrderAndColour) {
-  const ScratchFolder folder;
+  const DatasetFolder folder;
   if (!has_video(folder)) GTEST_SKIP() << "built without video";
   write_video(folder / "v.avi", 10);
   VideoReader reader(folder / "v.avi");
@@ -47,7 +47,7 @@ TEST(Video, FramesComeBackInOrderAndColour) {
 }
 
 TEST(Video, NothingIsLeftOfAVideoThatWasNotFinished) {
-  const ScratchFolder folder;
+  const DatasetFolder folder;
   if (!has_video(folder)) GTEST_SKIP() << "built without video";
   {
     VideoWriter writer(folder / "v.avi", {64, 48, 10, 0});
@@ -57,7 +57,7 @@ TEST(Video, NothingIsLeftOfAVideoThatWasNotFinished) {
 }
 
 TEST(Video, WhatIsNoVideoIsRefused) {
-  const ScratchFolder folder;
+  const DatasetFolder folder;
   if (!has_video(folder)) GTEST_SKIP() << "built without video";
   folder.write("v.mp4", std::string("not a video at all"));
   EXPECT_THAT(error_of([&] { VideoReader(folder / "v.mp4"); }), testing::HasSubstr("v.mp4"));
@@ -66,7 +66,7 @@ TEST(Video, WhatIsNoVideoIsRefused) {
 }
 
 TEST(FrameView, IsTheViewOfAFileWithThesePixels) {
-  const ScratchFolder folder;
+  const DatasetFolder folder;
   for (const auto& [width, height] : {std::pair{300, 100}, {90, 200}, {1000, 700}, {128, 96}}) {
     const cv::Mat rgb = gradient_picture(width, height);
     ImageEntry entry;

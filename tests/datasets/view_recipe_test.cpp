@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "core/hash.h"
-#include "scratch.h"
+#include "dataset_folder.h"
 
 namespace conclave {
 namespace {
@@ -91,7 +91,7 @@ class ViewOfSet : public ::testing::Test {
     }
   }
 
-  const ScratchFolder folder_;
+  const DatasetFolder folder_;
   Dataset set_;
 };
 
@@ -355,7 +355,7 @@ class ViewBits : public ::testing::Test {
     }
   }
 
-  const ScratchFolder folder_;
+  const DatasetFolder folder_;
   Dataset set_;
 };
 

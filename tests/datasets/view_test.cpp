@@ -7,8 +7,8 @@
 #include <thread>
 
 #include "core/random.h"
+#include "dataset_folder.h"
 #include "datasets/view_recipe.h"
-#include "scratch.h"
 
 namespace conclave {
 namespace {
@@ -101,7 +101,7 @@ TEST(View, PlainViewIsTheImageLetterboxedInTheCentre) {
 }
 
 TEST(View, PlainViewIsGreyAroundTheImage) {
-  const ScratchFolder folder;
+  const DatasetFolder folder;
   const std::string path = folder.write("a.jpg", plain_picture(100, 50, {250, 250, 250}));
   const View view = draw_view(entry_of(path, 100, 50), {}, geometry_only(128, 128));
   ASSERT_EQ(view.pixels.size(), 128u * 128u * 3u);
@@ -117,7 +117,7 @@ TEST(View, PlainViewIsGreyAroundTheImage) {
 
 // The boxes of a view must lie where its pixels lie, whatever the zoom, shift, mirroring and scaled decode.
 TEST(View, BoxesEncloseThePixelsTheyNameForManySeeds) {
-  const ScratchFolder folder;
+  const DatasetFolder folder;
   ViewOptions options = geometry_only();
   options.shift = 0.4;
   int kept = 0, dropped = 0, mirrored = 0;
@@ -149,7 +149,7 @@ TEST(View, BoxesEncloseThePixelsTheyNameForManySeeds) {
 }
 
 TEST(View, DropsABoxOfWhichTooLittleIsLeftButKeepsACrowd) {
-  const ScratchFolder folder;
+  const DatasetFolder folder;
   ImageEntry image = entry_of(folder.write("a.jpg", plain_picture(256, 192, {9, 9, 9})), 256, 192);
   ViewOptions options = geometry_only();
   options.flip = 0;
@@ -168,7 +168,7 @@ TEST(View, DropsABoxOfWhichTooLittleIsLeftButKeepsACrowd) {
 }
 
 TEST(View, FlipMirrorsPixelsAndBoxes) {
-  const ScratchFolder folder;
+  const DatasetFolder folder;
   const Box box{16, 32, 64, 96};
   ImageEntry image = entry_of(folder.write("a.jpg", marked_picture(256, 192, box)), 256, 192);
   image.annotations = {object_at(box)};
@@ -214,7 +214,7 @@ TEST(View, RandomChoicesStayWithinTheirOptions) {
 }
 
 TEST(View, JitterChangesColoursWithinItsRange) {
-  const ScratchFolder folder;
+  const DatasetFolder folder;
   const ImageEntry image = entry_of(folder.write("a.jpg", plain_picture(64, 64, {128, 128, 128})), 64, 64);
   ViewOptions options = geometry_only(64, 64);
   options.scale_min = options.scale_max = 1.3;
@@ -231,7 +231,7 @@ TEST(View, JitterChangesColoursWithinItsRange) {
 }
 
 TEST(View, OneKeyGivesTheSameBitsFromAnyThreadAndInAnyOrder) {
-  const ScratchFolder folder;
+  const DatasetFolder folder;
   const std::vector<ImageEntry> images = {entry_of(folder.write("a.jpg", gradient_picture(300, 200)), 300, 200),
                                           entry_of(folder.write("b.jpg", gradient_picture(901, 777)), 901, 777)};
   ViewOptions options;
@@ -255,7 +255,7 @@ TEST(View, OneKeyGivesTheSameBitsFromAnyThreadAndInAnyOrder) {
 }
 
 TEST(View, OtherSeedsGiveOtherViewsAndItsPlaceAmongTheSetsDoesNot) {
-  const ScratchFolder folder;
+  const DatasetFolder folder;
   const ImageEntry image = entry_of(folder.write("a.jpg", gradient_picture(300, 200)), 300, 200);
   ViewOptions options;
   options.width = options.height = 96;
@@ -268,7 +268,7 @@ TEST(View, OtherSeedsGiveOtherViewsAndItsPlaceAmongTheSetsDoesNot) {
 }
 
 TEST(View, RefusesAnImageOfAnotherSizeThanItsSetSays) {
-  const ScratchFolder folder;
+  const DatasetFolder folder;
   const std::string path = folder.write("a.jpg", plain_picture(40, 30, {1, 2, 3}));
   EXPECT_THAT(error_of([&] { draw_view(entry_of(path, 30, 40), {}, geometry_only()); }),
               ::testing::AllOf(HasSubstr(path), HasSubstr("40x30"), HasSubstr("30x40")));

@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "scratch.h"
+#include "dataset_folder.h"
 
 namespace conclave {
 namespace {
@@ -32,7 +32,7 @@ Dataset small_set() {
 }
 
 TEST(WriteCoco, ASetReadBackIsTheSame) {
-  const ScratchFolder folder;
+  const DatasetFolder folder;
   const Dataset set = small_set();
   write_coco(folder / "set.json", coco_of(set), {"three boxes", set.classes});
   DatasetOptions options;
@@ -63,14 +63,14 @@ TEST(WriteCoco, ASetReadBackIsTheSame) {
 }
 
 TEST(WriteCoco, WhatWasReadIsWrittenAgainByteForByte) {
-  const ScratchFolder folder;
+  const DatasetFolder folder;
   write_coco(folder / "one.json", coco_of(small_set()), {"d", {"person"}});
   write_coco(folder / "two.json", read_coco(folder / "one.json"), {"d", {"person"}});
   EXPECT_EQ(read_file(folder / "one.json"), read_file(folder / "two.json"));
 }
 
 TEST(WriteCoco, NumbersTakeTheirShortestForm) {
-  const ScratchFolder folder;
+  const DatasetFolder folder;
   write_coco(folder / "set.json", coco_of(small_set()), {});
   const std::string text = read_file(folder / "set.json");
   EXPECT_THAT(text, HasSubstr("\"bbox\":[0.1,0.2,"));
@@ -79,7 +79,7 @@ TEST(WriteCoco, NumbersTakeTheirShortestForm) {
 }
 
 TEST(WriteCoco, IsJsonForAnyoneAndTellsWhatIsLabelled) {
-  const ScratchFolder folder;
+  const DatasetFolder folder;
   write_coco(folder / "set.json", coco_of(small_set()), {"a \"set\"", {"person", "größe"}});
   const auto json = nlohmann::json::parse(read_file(folder / "set.json"));
   EXPECT_EQ(json["info"]["description"], "a \"set\"");
@@ -92,7 +92,7 @@ TEST(WriteCoco, IsJsonForAnyoneAndTellsWhatIsLabelled) {
 }
 
 TEST(WriteCoco, DetectionsTakeCocosResultsFormat) {
-  const ScratchFolder folder;
+  const DatasetFolder folder;
   const Dataset set = small_set();
   const std::vector<std::vector<Detection>> detections = {
       {{{1.5F, 2, 11.5F, 22.25F}, 0, 0.7F}, {{0, 0, 640, 480}, 2, 0.25F}}, {{{3, 3, 4, 4}, 1, 1}}};

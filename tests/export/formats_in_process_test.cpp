@@ -7,6 +7,7 @@
 #include "export/formats.h"
 #include "export/write_export.h"
 #include "small_network.h"
+#include "support/temporary_folder.h"
 
 namespace conclave {
 namespace {
@@ -52,7 +53,7 @@ TEST_P(InProcess, SaysWhatTheNetworkSays) {
   options.graph.exact_peaks = c.exact;
   options.graph.half = c.half;
   options.dynamic_batch = options.dynamic_size = c.dynamic;
-  const ExportFolder folder;
+  const TemporaryFolder folder;
   write_export(*model, {"weights", "hash"}, options, kNoPython, folder.path());
   std::vector<std::string> skipped;
   const auto runtimes = runtimes_of(options, kNoPython, folder.path(), skipped);

@@ -4,12 +4,13 @@
 
 #include "core/file.h"
 #include "small_network.h"
+#include "support/temporary_folder.h"
 
 namespace conclave {
 namespace {
 
 TEST(OutsideProgram, ARelativePathIsSeenFromHere) {
-  const ExportFolder folder;
+  const TemporaryFolder folder;
   const auto script = folder / "say.sh";
   write_file_atomically(script, "#!/bin/sh\necho said\n");
   std::filesystem::permissions(script, std::filesystem::perms::owner_exec, std::filesystem::perm_options::add);

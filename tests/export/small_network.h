@@ -53,22 +53,4 @@ inline GraphOptions small_options() {
   return options;
 }
 
-// A folder of its own, removed with everything in it.
-class ExportFolder {
- public:
-  ExportFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "conclave-export-test-XXXXXX").string();
-    path_ = mkdtemp(pattern.data());
-  }
-  ~ExportFolder() { std::filesystem::remove_all(path_); }
-  ExportFolder(const ExportFolder&) = delete;
-  ExportFolder& operator=(const ExportFolder&) = delete;
-
-  const std::filesystem::path& path() const { return path_; }
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
-
 }  // namespace conclave

@@ -11,6 +11,7 @@
 #include "core/file.h"
 #include "core/hash.h"
 #include "model_files.h"
+#include "support/temporary_folder.h"
 
 namespace conclave {
 namespace {
@@ -40,7 +41,7 @@ class Weights : public testing::Test {
     return message_of([&] { load_detector(path_); });
   }
 
-  ScratchFolder folder_;
+  TemporaryFolder folder_;
   std::filesystem::path path_ = folder_ / "weights.safetensors";
 };
 

@@ -7,8 +7,8 @@
 
 #include "core/file.h"
 #include "core/random.h"
-#include "core/temporary_folder.h"
 #include "store/target_store.h"
+#include "support/temporary_folder.h"
 
 namespace conclave {
 

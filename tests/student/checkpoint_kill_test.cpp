@@ -9,7 +9,7 @@
 
 #include "core/random.h"
 #include "student/checkpoint.h"
-#include "student/temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace conclave {
 namespace {
@@ -39,7 +39,7 @@ TEST(CheckpointKill, AValidOneLoadsWhereverTheWriterWasKilled) {
   const int kills = asked ? std::atoi(asked) : 60;
   at::Tensor tensor = at::empty({kNumbers});
   fill(tensor, 0);
-  save_checkpoint(folder.path, {0, 0.5, {{"model/x", tensor}}, {}}, 2);
+  save_checkpoint(folder.path(), {0, 0.5, {{"model/x", tensor}}, {}}, 2);
   CounterRandom random(7);
   std::int64_t step = 0;
   int torn = 0;
@@ -50,7 +50,7 @@ TEST(CheckpointKill, AValidOneLoadsWhereverTheWriterWasKilled) {
     ASSERT_GE(child, 0);
     if (child == 0) {
       close(ends[0]);
-      write_for_ever(folder.path, tensor, step, ends[1]);
+      write_for_ever(folder.path(), tensor, step, ends[1]);
     }
     close(ends[1]);
     usleep(random.below(30'000));
@@ -60,11 +60,11 @@ TEST(CheckpointKill, AValidOneLoadsWhereverTheWriterWasKilled) {
     while (read(ends[0], &saved, sizeof saved) == sizeof saved) {
     }
     close(ends[0]);
-    for (const auto& entry : std::filesystem::directory_iterator(folder.path)) {
+    for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
       if (entry.path().string().find(".tmp-") != std::string::npos) ++torn;
     }
 
-    const std::optional<Checkpoint> loaded = load_checkpoint(folder.path);
+    const std::optional<Checkpoint> loaded = load_checkpoint(folder.path());
     ASSERT_TRUE(loaded.has_value()) << "after kill " << i;
     EXPECT_GE(loaded->step, saved) << "after kill " << i;
     const at::Tensor& kept = loaded->tensors.at("model/x");

@@ -7,14 +7,14 @@
 #include <nlohmann/json.hpp>
 
 #include "core/file.h"
-#include "student/temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace conclave {
 namespace {
 
 TEST(Metrics, CutsRowsBeyondTheStepAndATornLastRow) {
   const TemporaryFolder folder;
-  const auto path = folder.path / "metrics.jsonl";
+  const auto path = folder.path() / "metrics.jsonl";
   std::ofstream(path) << "{\"step\":1}\n{\"step\":2}\n{\"step\":2,\"eval\":{}}\n{\"step\":3}\n{\"st";
   {
     RowFile file(path, RowFile::Format::kJson, 2);
@@ -26,7 +26,7 @@ TEST(Metrics, CutsRowsBeyondTheStepAndATornLastRow) {
 
 TEST(Metrics, StartsOverAtStepZero) {
   const TemporaryFolder folder;
-  const auto path = folder.path / "trace.txt";
+  const auto path = folder.path() / "trace.txt";
   std::ofstream(path) << "1 0x1p+0\n2 0x1p+1\n";
   RowFile file(path, RowFile::Format::kTrace, 0);
   file.flush();

@@ -14,7 +14,7 @@
 #include "models/spec.h"
 #include "student/batch.h"
 #include "student/pseudo_journal.h"
-#include "student/temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace conclave {
 namespace {
@@ -165,7 +165,7 @@ TEST(PseudoLabels, FindEachClassesThresholdOnTheValidationSet) {
   const Little little;
   const TemporaryFolder folder;
   Knowing source(Little::see);
-  const PseudoLabels labels = make_pseudo_labels(little.input(), source, folder.path / "journal", false);
+  const PseudoLabels labels = make_pseudo_labels(little.input(), source, folder.path() / "journal", false);
   ASSERT_EQ(labels.rule.thresholds.size(), 2u);
   EXPECT_NEAR(labels.rule.thresholds[1].score, 0.6, 2e-3) << "the four right ones, none of the wrong";
   EXPECT_NEAR(labels.rule.thresholds[1].f1, 1, 1e-9);
@@ -187,7 +187,7 @@ TEST(PseudoLabels, BecomeTheBoxesOfUnlabelledClassesAndWeighTheirScoresWhereSoft
     little.options.fusion.pseudo.soft = soft;
     const TemporaryFolder folder;
     Knowing source(Little::see);
-    const PseudoLabels labels = make_pseudo_labels(little.input(), source, folder.path / "journal", false);
+    const PseudoLabels labels = make_pseudo_labels(little.input(), source, folder.path() / "journal", false);
     EXPECT_EQ(source.asked.size(), 5u) << "with a given threshold nothing is asked about the validation set";
     std::vector<Dataset> datasets = little.datasets;
     EXPECT_EQ(add_pseudo_labels(datasets, little.coverage, labels), 10u);
@@ -204,16 +204,16 @@ TEST(PseudoLabels, BecomeTheBoxesOfUnlabelledClassesAndWeighTheirScoresWhereSoft
 TEST(PseudoLabels, GoOnWhereAKilledProcessWas) {
   const Little little;
   const TemporaryFolder folder;
-  const auto file = folder.path / "journal";
+  const auto file = folder.path() / "journal";
   Knowing whole(Little::see), broken(Little::see), rest(Little::see);
-  const PseudoLabels expected = make_pseudo_labels(little.input(), whole, folder.path / "whole", false);
+  const PseudoLabels expected = make_pseudo_labels(little.input(), whole, folder.path() / "whole", false);
   broken.fail_after = 6;  // four of the validation set, two in training
   EXPECT_THROW(make_pseudo_labels(little.input(), broken, file, false), Error);
   std::ofstream(file, std::ios::app) << "[[1,0.7,40";  // killed in the middle of a line
   const PseudoLabels labels = make_pseudo_labels(little.input(), rest, file, true);
   ASSERT_EQ(rest.asked.size(), 3u);
   EXPECT_EQ(rest.asked[0], (ViewKey{0, 2, kPlainView}));
-  EXPECT_EQ(read_file(file), read_file(folder.path / "whole"));
+  EXPECT_EQ(read_file(file), read_file(folder.path() / "whole"));
   EXPECT_EQ(labels.rule.thresholds[1].score, expected.rule.thresholds[1].score);
   Knowing silent(Little::see);
   make_pseudo_labels(little.input(), silent, file, true);
@@ -236,7 +236,7 @@ TEST(PseudoLabels, LookForNoThresholdBelowTheLeast) {
     const float score = key.dataset == 1 && key.image % 2 == 0 ? 0.03F : 0.5F;
     return std::vector<SoftTargets>{saying({}), saying({{kLeft, score}}, 0.01), saying({})};
   });
-  const PseudoLabels labels = make_pseudo_labels(little.input(), source, folder.path / "journal", false);
+  const PseudoLabels labels = make_pseudo_labels(little.input(), source, folder.path() / "journal", false);
   EXPECT_NEAR(labels.rule.thresholds[1].score, 0.5, 2e-3);
 }
 
@@ -261,7 +261,7 @@ TEST(PseudoLabels, SayWhatAThresholdLacks) {
     return std::vector<SoftTargets>{saying({}), saying({{kLow, 0.9F}}), saying({})};
   });
   const std::string found =
-      message_of([&] { make_pseudo_labels(blind.input(), source, folder.path / "journal", false); });
+      message_of([&] { make_pseudo_labels(blind.input(), source, folder.path() / "journal", false); });
   EXPECT_NE(found.find("none of the 4 objects on set 'val'"), std::string::npos) << found;
 }
 

@@ -6,14 +6,14 @@
 
 #include "core/error.h"
 #include "student/run_facts.h"
-#include "student/temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace conclave {
 namespace {
 
 TEST(RunFolder, IsMadeAndMayBeOpenedAgainBeforeTraining) {
   const TemporaryFolder folder;
-  const RunFolder run = open_run_folder(folder.path / "a" / "b", false);
+  const RunFolder run = open_run_folder(folder.path() / "a" / "b", false);
   std::ofstream(run.config()) << "x";
   write_environment(run, "cpu", 2);
   EXPECT_NO_THROW(open_run_folder(run.root, false));
@@ -22,38 +22,38 @@ TEST(RunFolder, IsMadeAndMayBeOpenedAgainBeforeTraining) {
 
 TEST(RunFolder, RefusesAnotherRunUnlessItIsResumed) {
   const TemporaryFolder folder;
-  const RunFolder run = open_run_folder(folder.path, false);
+  const RunFolder run = open_run_folder(folder.path(), false);
   std::ofstream(run.last()) << "weights";
   try {
-    open_run_folder(folder.path, false);
+    open_run_folder(folder.path(), false);
     FAIL();
   } catch (const Error& error) {
     EXPECT_NE(error.hint().find("--resume"), std::string::npos);
   }
-  EXPECT_NO_THROW(open_run_folder(folder.path, true));
+  EXPECT_NO_THROW(open_run_folder(folder.path(), true));
 }
 
 TEST(RunFolder, HoldsARunOnceTeachersHaveBeenAsked) {
   const TemporaryFolder folder;
-  const RunFolder run = open_run_folder(folder.path, false);
+  const RunFolder run = open_run_folder(folder.path(), false);
   std::ofstream(run.pseudo()) << "{}";
-  EXPECT_THROW(open_run_folder(folder.path, false), Error);
-  EXPECT_NO_THROW(open_run_folder(folder.path, true));
+  EXPECT_THROW(open_run_folder(folder.path(), false), Error);
+  EXPECT_NO_THROW(open_run_folder(folder.path(), true));
 }
 
 TEST(RunFolder, RefusesAFile) {
   const TemporaryFolder folder;
-  std::ofstream(folder.path / "file") << "x";
-  EXPECT_THROW(open_run_folder(folder.path / "file", false), Error);
+  std::ofstream(folder.path() / "file") << "x";
+  EXPECT_THROW(open_run_folder(folder.path() / "file", false), Error);
 }
 
 TEST(RunLock, LetsNoSecondTrainingIntoAFolder) {
   const TemporaryFolder folder;
   {
-    const RunLock first(RunFolder{folder.path});
-    EXPECT_THROW(RunLock second(RunFolder{folder.path}), Error);
+    const RunLock first(RunFolder{folder.path()});
+    EXPECT_THROW(RunLock second(RunFolder{folder.path()}), Error);
   }
-  EXPECT_NO_THROW(RunLock(RunFolder{folder.path}));
+  EXPECT_NO_THROW(RunLock(RunFolder{folder.path()}));
 }
 
 TEST(RunFacts, NameWhatDiffers) {
@@ -90,7 +90,7 @@ TEST(RunFacts, TellWeightsToStartFromApartByTheirContent) {
   RunOptions options;
   EXPECT_FALSE(run_facts(options, {}, {}).contains("training.init"));
   const auto fact_of = [&](const std::string& name, const std::string& bytes, bool heads) {
-    options.training.init = (folder.path / name).string();
+    options.training.init = (folder.path() / name).string();
     options.training.init_heads = heads;
     std::ofstream(options.training.init) << bytes;
     return run_facts(options, {}, {}).at("training.init");

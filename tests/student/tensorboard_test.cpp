@@ -5,7 +5,7 @@
 #include <filesystem>
 
 #include "core/file.h"
-#include "student/temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace conclave {
 namespace {
@@ -35,10 +35,10 @@ TEST(TensorBoard, FramesRecordsWithMaskedChecksums) {
 
 TEST(TensorBoard, WritesAFileOfItsOwnPerWriter) {
   const TemporaryFolder folder;
-  EventWriter first(folder.path);
+  EventWriter first(folder.path());
   first.write(1, {{"loss", 0.5f}});
-  EventWriter second(folder.path, 1);
-  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path), {}), 2);
+  EventWriter second(folder.path(), 1);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 2);
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ TinyRun::TinyRun() {
   nlohmann::json coco = {{"categories", {{{"id", 1}, {"name", "red"}}, {{"id", 2}, {"name", "blue"}}}},
                          {"images", nlohmann::json::array()},
                          {"annotations", nlohmann::json::array()}};
-  std::filesystem::create_directories(folder.path / "images");
+  std::filesystem::create_directories(folder.path() / "images");
   for (int i = 0; i < kImages; ++i) {
     cv::Mat image(kSize, kSize, CV_8UC3);
     for (int y = 0; y < kSize; ++y) {
@@ -43,15 +43,15 @@ TinyRun::TinyRun() {
                                      {"iscrowd", 0}});
     }
     const std::string name = std::to_string(100 + i) + ".jpg";
-    write_image((folder.path / "images" / name).string(), image);
+    write_image((folder.path() / "images" / name).string(), image);
     coco["images"].push_back({{"id", i + 1}, {"file_name", name}, {"width", kSize}, {"height", kSize}});
   }
-  write_file_atomically(folder.path / "all.json", coco.dump());
+  write_file_atomically(folder.path() / "all.json", coco.dump());
 }
 
 RunOptions TinyRun::options(const std::string& name, Method method, const std::vector<std::string>& labelled) const {
   RunOptions options;
-  options.run = (folder.path / name).string();
+  options.run = (folder.path() / name).string();
   options.seed = 5;
   options.classes = {"red", "blue"};
   options.model.architecture.width = 8;
@@ -61,8 +61,8 @@ RunOptions TinyRun::options(const std::string& name, Method method, const std::v
   options.views.width = options.views.height = 64;
   DatasetOptions set;
   set.name = "squares";
-  set.images = (folder.path / "images").string();
-  set.annotations = (folder.path / "all.json").string();
+  set.images = (folder.path() / "images").string();
+  set.annotations = (folder.path() / "all.json").string();
   set.labelled = labelled;
   options.train = {set};
   options.fusion.method = method;
@@ -89,7 +89,7 @@ std::filesystem::path TinyRun::make_teacher(const std::string& cls, std::uint64_
       if (item.key() == "wh.2.bias") item.value().fill_(3.0);
     }
   }
-  const std::filesystem::path path = folder.path / (cls + ".safetensors");
+  const std::filesystem::path path = folder.path() / (cls + ".safetensors");
   save_detector(path, spec, state_of(*model));
   return path;
 }

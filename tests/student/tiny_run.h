@@ -5,7 +5,7 @@
 
 #include "datasets/dataset.h"
 #include "student/options.h"
-#include "student/temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace conclave {
 

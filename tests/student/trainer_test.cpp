@@ -309,12 +309,12 @@ TEST(Trainer, ShipsTheMeanOfItsLateWeights) {
     const at::Tensor expected = (before.at(name) + tensor) / 2;
     EXPECT_TRUE(at::allclose(mean.at("swa/" + name.substr(6)), expected, 1e-5, 1e-7)) << name;
   }
-  const TensorMap shipped = state_of(*load_detector(RunFolder{(tiny.folder.path / "mean").string()}.last()).model);
+  const TensorMap shipped = state_of(*load_detector(RunFolder{(tiny.folder.path() / "mean").string()}.last()).model);
   EXPECT_TRUE(at::equal(shipped.at("heat.0.weight"), mean.at("swa/heat.0.weight")));
   EXPECT_TRUE(at::equal(shipped.at("backbone.bn1.running_var"), mean.at("swa/backbone.bn1.running_var")));
 
   const TensorMap retaken = weights_of("retaken", {.every = 3, .from = 0.5, .norm_views = 8});
-  const TensorMap own = state_of(*load_detector(RunFolder{(tiny.folder.path / "retaken").string()}.last()).model);
+  const TensorMap own = state_of(*load_detector(RunFolder{(tiny.folder.path() / "retaken").string()}.last()).model);
   EXPECT_TRUE(at::equal(own.at("heat.0.weight"), retaken.at("swa/heat.0.weight")));
   EXPECT_FALSE(at::equal(own.at("backbone.bn1.running_var"), retaken.at("swa/backbone.bn1.running_var")));
   EXPECT_EQ(own.at("backbone.bn1.num_batches_tracked").item<std::int64_t>(),
@@ -323,7 +323,7 @@ TEST(Trainer, ShipsTheMeanOfItsLateWeights) {
 
 TEST(Trainer, KeepsACheckpointWhereTheImagesForTheMeansStatisticsAreGone) {
   const TinyRun tiny;
-  const auto images = tiny.folder.path / "images", away = tiny.folder.path / "away";
+  const auto images = tiny.folder.path() / "images", away = tiny.folder.path() / "away";
   RunOptions options = tiny.options("broken", Method::kKd, {}), whole = tiny.options("whole", Method::kKd, {});
   for (RunOptions* each : {&options, &whole}) {
     each->training.swa = {.every = 1, .from = 0.5, .norm_views = 8};

@@ -10,7 +10,7 @@
 
 #include "core/error.h"
 #include "core/file.h"
-#include "core/temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace conclave {
 namespace {

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "core/error.h"
-#include "core/temporary_folder.h"
+#include "support/temporary_folder.h"
 #include "teachers/curve.h"
 
 namespace conclave {

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "core/error.h"
-#include "core/temporary_folder.h"
+#include "support/temporary_folder.h"
 #include "teachers/curve.h"
 #include "teachers/handshake_watch.h"
 

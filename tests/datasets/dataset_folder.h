@@ -1,54 +1,36 @@
 #pragma once
 
-#include <unistd.h>
-
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <opencv2/imgproc.hpp>
 #include <sstream>
-#include <stdexcept>
 #include <string>
 
 #include "core/error.h"
 #include "core/file.h"
 #include "datasets/dataset.h"
 #include "datasets/image_io.h"
+#include "support/temporary_folder.h"
 
 namespace conclave {
 
-// An empty folder that goes away with the object.
-class ScratchFolder {
+// An empty folder that goes away with the object; paths are strings, as data sets name them.
+class DatasetFolder {
  public:
-  ScratchFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "conclave-datasets-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
-    path_ = name;
-  }
-  ~ScratchFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-
-  std::string path() const { return path_.string(); }
-  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
+  std::string path() const { return folder_.path().string(); }
+  std::string operator/(const std::string& name) const { return (folder_ / name).string(); }
 
   // Each returns the path of what it wrote.
   std::string write(const std::string& name, const std::string& bytes) const {
-    std::filesystem::create_directories((path_ / name).parent_path());
-    std::ofstream(path_ / name, std::ios::binary) << bytes;
-    return *this / name;
+    return folder_.write(name, bytes).string();
   }
   std::string write(const std::string& name, const cv::Mat& rgb) const {
-    std::filesystem::create_directories((path_ / name).parent_path());
+    std::filesystem::create_directories((folder_ / name).parent_path());
     write_image(*this / name, rgb);
     return *this / name;
   }
 
  private:
-  std::filesystem::path path_;
+  TemporaryFolder folder_;
 };
 
 // What the Error says that `action` throws; empty where it throws none.
