@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <map>
 #include <set>
+#include <utility>
+#include <vector>
 
 #include "core/join.h"
 
@@ -94,30 +96,38 @@ int count(const Comparison& comparison, RunState state) {
                                         [&](const ComparedRun& run) { return run.state == state; }));
 }
 
-// "kd 2 of 3 (seed 1 failed)" for each method that lacks seeds.
+// "seed 1 failed, seeds 2, 3 are missing"; empty where the method has all seeds.
 std::string gaps_of_method(const Comparison& comparison, std::size_t method) {
-  std::vector<std::string> lacking;
+  std::vector<std::string> failed, missing;
   for (std::size_t s = 0; s < comparison.seeds.size(); ++s) {
     const RunState state = run_of(comparison, method, s).state;
-    if (state == RunState::kDone) continue;
-    lacking.push_back("seed " + std::to_string(comparison.seeds[s]) +
-                      (state == RunState::kFailed ? " failed" : " is missing"));
+    if (state == RunState::kFailed) failed.push_back(std::to_string(comparison.seeds[s]));
+    if (state == RunState::kMissing) missing.push_back(std::to_string(comparison.seeds[s]));
   }
-  if (lacking.empty()) return {};
-  const std::size_t all = comparison.seeds.size();
-  return comparison.methods[method].name + " " + std::to_string(all - lacking.size()) + " of " + std::to_string(all) +
-         " (" + join(lacking) + ")";
+  const auto named = [](const std::vector<std::string>& seeds) {
+    return (seeds.size() == 1 ? "seed " : "seeds ") + join(seeds);
+  };
+  std::vector<std::string> gaps;
+  if (!failed.empty()) gaps.push_back(named(failed) + " failed");
+  if (!missing.empty()) gaps.push_back(named(missing) + (missing.size() == 1 ? " is missing" : " are missing"));
+  return join(gaps);
 }
 
+// "Not every method has every seed: seed 1 failed (kd); seeds 2, 3 are missing (pseudo, ignore)."
 std::string gaps_sentence(const Comparison& comparison) {
-  std::vector<std::string> lacking;
+  std::vector<std::pair<std::string, std::vector<std::string>>> groups;  // in the order of the methods
   for (std::size_t m = 0; m < comparison.methods.size(); ++m) {
     const std::string gaps = gaps_of_method(comparison, m);
-    if (!gaps.empty()) lacking.push_back(gaps);
+    if (gaps.empty()) continue;
+    auto group = std::find_if(groups.begin(), groups.end(), [&](const auto& each) { return each.first == gaps; });
+    if (group == groups.end()) group = groups.insert(group, {gaps, {}});
+    group->second.push_back(comparison.methods[m].name);
   }
-  if (lacking.empty()) return {};
-  const std::string rest = lacking.size() < comparison.methods.size() ? "; the others have all" : "";
-  return "Seeds that methods have: " + join(lacking) + rest + ".";
+  std::vector<std::string> texts;
+  for (const auto& [gaps, who] : groups) {
+    texts.push_back(gaps + " (" + (who.size() == comparison.methods.size() ? "all methods" : join(who)) + ")");
+  }
+  return texts.empty() ? "" : "Not every method has every seed: " + join(texts, "; ") + ".";
 }
 
 // The values that the methods have, and who has each: "x.safetensors (kd, pseudo); none (labels)".
@@ -199,7 +209,7 @@ void judge(Comparison& comparison) {
     summary.verdict = verdict_on(comparison.methods[m].name, comparison.baseline, summary.all.ap_difference) +
                       class_sentence(comparison, summary);
     const std::string gaps = gaps_of_method(comparison, m);
-    if (!gaps.empty()) summary.verdict += " Its seeds: " + gaps + ".";
+    if (!gaps.empty()) summary.verdict += " Of its seeds, " + gaps + ".";
   }
   for (const std::string& sentence :
        {best_sentence(comparison), gaps_sentence(comparison),

@@ -110,17 +110,24 @@ TEST(Verdict, SaysHowLittleFewSeedsTell) {
 }
 
 TEST(Verdict, NamesTheSeedsThatAMethodLacks) {
-  Comparison comparison =
-      comparison_of({{"kd", {0.5, -1, 0.6}}, {"pseudo", {0.4, 0.1, -1}}, {"labels", {0.5, 0.5, 0.5}}}, "labels");
+  Comparison comparison = comparison_of(
+      {{"kd", {0.5, -1, 0.6}}, {"pseudo", {0.4, -1, -1}}, {"ignore", {0.3, -1, -1}}, {"labels", {0.5, 0.5, 0.5}}},
+      "labels");
   comparison.runs[1].state = RunState::kFailed;
   summarise(comparison);
-  EXPECT_THAT(
-      comparison.verdicts.at(1),
-      "Seeds that methods have: kd 2 of 3 (seed 1 failed), pseudo 2 of 3 (seed 2 is missing); the others have all.");
-  EXPECT_THAT(comparison.summaries[0].verdict, HasSubstr("Its seeds: kd 2 of 3 (seed 1 failed)."));
+  EXPECT_EQ(comparison.verdicts.at(1),
+            "Not every method has every seed: seed 1 failed (kd); seeds 1, 2 are missing (pseudo, ignore).");
+  EXPECT_THAT(comparison.summaries[0].verdict, HasSubstr(" Of its seeds, seed 1 failed."));
+  EXPECT_THAT(comparison.summaries[3].verdict, Not(HasSubstr("seeds, ")));
+}
+
+TEST(Verdict, SaysOnceWhatAllMethodsLackAndNothingWhereNoneDoes) {
+  Comparison comparison = comparison_of({{"kd", {0.5, 0.4, -1}}, {"labels", {0.5, 0.5, -1}}}, "labels");
+  summarise(comparison);
+  EXPECT_EQ(comparison.verdicts.at(1), "Not every method has every seed: seed 2 is missing (all methods).");
   comparison = comparison_of({{"kd", {0.5, 0.6}}, {"labels", {0.5, 0.5}}}, "labels");
   summarise(comparison);
-  for (const std::string& sentence : comparison.verdicts) EXPECT_THAT(sentence, Not(HasSubstr("Seeds that")));
+  for (const std::string& sentence : comparison.verdicts) EXPECT_THAT(sentence, Not(HasSubstr("Not every")));
 }
 
 TEST(Verdict, NotesWhatElseDiffersBetweenMethods) {
