@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -9,6 +10,7 @@
 #include "cli/config_run.h"
 #include "cli/view_pictures.h"
 #include "core/error.h"
+#include "core/join.h"
 #include "core/log.h"
 #include "datasets/check.h"
 #include "datasets/split.h"
@@ -117,6 +119,15 @@ void check(CheckArguments arguments) {
     throw Error(std::to_string(report.faults.size()) + " faulty entries and " +
                     std::to_string(report.broken_images.size()) + " broken images (listed above)",
                 arguments.set.name, "mend or remove them: training stops at the first");
+  }
+  if (report.images == 0) throw Error("there is no image in it: nothing to train on", arguments.set.name);
+  const bool any = std::any_of(report.classes.begin(), report.classes.end(), [&](const ClassCount& count) {
+    return count.boxes > 0 &&
+           std::find(arguments.classes.begin(), arguments.classes.end(), count.name) != arguments.classes.end();
+  });
+  if (!arguments.classes.empty() && !arguments.set.annotations.empty() && !any) {
+    throw Error("it has no box of " + join(arguments.classes), arguments.set.name,
+                "classes are named as in the file (listed above)");
   }
 }
 

@@ -33,7 +33,7 @@ void distill(const RunCommand& command, const RunOptions& options, ProcessGroup&
   ranks.finish();
   side.source.reset();  // says goodbye, so that workers leave by themselves
   side.workers.reset();
-  if (ranks.writes()) write_run_result(options, teachers, trainer.coverage_text(), result);
+  if (ranks.writes()) write_run_result(options, teachers, trainer, result);
 }
 
 }  // namespace

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
@@ -9,6 +10,7 @@
 #include "cli/test_time_flags.h"
 #include "core/error.h"
 #include "core/file.h"
+#include "core/join.h"
 #include "core/log.h"
 #include "core/tensor_file.h"
 #include "datasets/matching.h"
@@ -71,6 +73,10 @@ void evaluate(const EvalArguments& arguments) {
   source.annotations = arguments.annotations;
   source.all_labelled = true;
   const Dataset set = load_dataset(source, runner.classes);
+  if (std::none_of(set.labelled.begin(), set.labelled.end(), [](bool labelled) { return labelled; })) {
+    throw Error("it has none of the detector's classes " + join(runner.classes), arguments.annotations,
+                "conclave data check lists its classes; names must be the same");
+  }
   const ViewOptions views = views_for(runner, arguments.size, arguments.test_time.scales);
   EvaluateOptions options;
   options.batch = arguments.batch;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "cli/commands.h"
+#include "core/error.h"
 #include "export/cost.h"
 #include "models/weights.h"
 #include "models/zoo.h"
@@ -31,6 +32,9 @@ void describe_file(const std::string& path) {
 
 void models(const ModelsArguments& arguments) {
   if (!arguments.weights.empty()) return describe_file(arguments.weights);
+  if (arguments.size[0] % 32 != 0 || arguments.size[1] % 32 != 0) {
+    throw Error("an input's sides are multiples of 32", "--size", {}, Exit::kUsage);
+  }
   std::printf("%-62s %12s %8s\n",
               ("network at " + std::to_string(arguments.size[0]) + "x" + std::to_string(arguments.size[1])).c_str(),
               "parameters", "GFLOPs");
@@ -49,9 +53,10 @@ void add_models(CLI::App& app, Action& action) {
       "  conclave models --size 256 192\n"
       "  conclave models runs/merged/weights/best.safetensors");
   auto arguments = std::make_shared<ModelsArguments>();
-  verb->add_option("weights", arguments->weights, "describe this file instead");
+  CLI::Option* file = verb->add_option("weights", arguments->weights, "describe this file instead, at its own size");
   verb->add_option("--size", arguments->size, "input width and height")
       ->expected(2)
+      ->excludes(file)
       ->check(CLI::Range(32, 8192))
       ->capture_default_str();
   verb->callback([arguments, &action] { action = [arguments] { models(*arguments); }; });

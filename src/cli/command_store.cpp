@@ -8,6 +8,7 @@
 
 #include "cli/commands.h"
 #include "core/error.h"
+#include "core/join.h"
 #include "store/store_options.h"
 #include "store/store_upkeep.h"
 
@@ -61,6 +62,7 @@ void print_unreadable(const std::vector<SegmentReport>& reports) {
 
 void list(const std::vector<std::string>& folders, bool each) {
   const std::vector<SegmentReport> reports = survey_all(folders, Payloads::kSkip);
+  if (reports.empty()) throw Error("holds no segment of a target store", join(folders));
   std::uint64_t targets = 0, bytes = 0;
   std::map<std::string, StoredTargets> teachers;
   for (const SegmentReport& report : reports) {
@@ -117,6 +119,10 @@ void print_growing(const UpkeepResult& result) {
 }
 
 void merge(const std::string& out, const std::vector<std::string>& inputs) {
+  if (inputs.empty() && (!fs::is_directory(out) || survey(out, Payloads::kSkip).empty())) {
+    throw Error("holds no segment of a target store, and no other store is given", out,
+                "conclave store merge INTO FROM [FROM …]", Exit::kUsage);
+  }
   const UpkeepResult result = merge_segments({inputs.begin(), inputs.end()}, out, StoreOptions().segment_bytes);
   print_growing(result);
   std::printf("%llu records written to %s, %llu doubles and %llu damaged ones left out, %llu segments replaced\n",

@@ -21,7 +21,7 @@ void train(const RunCommand& command, const RunOptions& options, ProcessGroup& r
   const auto source = make_empty_source();
   const RunResult result = trainer.run(*source, command.resume, resolved_config(command.config, command.overrides));
   ranks.finish();
-  if (ranks.writes()) write_run_result(options, {}, trainer.coverage_text(), result);
+  if (ranks.writes()) write_run_result(options, {}, trainer, result);
 }
 
 }  // namespace

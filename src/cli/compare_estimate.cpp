@@ -24,10 +24,11 @@ struct Tried {
   double step = 0, forward = 0;  // seconds per image
 };
 
-double seconds_of(const std::function<void()>& work) {
-  work();  // the first time allocates and chooses kernels
+// Of work whose last value is a number: reading it waits for the device.
+double seconds_of(const std::function<at::Tensor()>& work) {
+  work().item<float>();  // the first time allocates and chooses kernels
   const auto begin = std::chrono::steady_clock::now();
-  work();
+  work().item<float>();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
@@ -44,12 +45,14 @@ Tried try_out(const RunOptions& options) {
   Tried tried;
   tried.step = seconds_of([&] {
                  const HeadOutputs heads = model->forward(batch);
-                 (heads.heat.sum() + heads.wh.sum() + heads.offset.sum()).backward();
+                 const at::Tensor sum = heads.heat.sum() + heads.wh.sum() + heads.offset.sum();
+                 sum.backward();
+                 return sum.detach();
                }) /
                images;
   const at::NoGradGuard no_gradient;
   model->eval();
-  tried.forward = seconds_of([&] { model->forward(batch); }) / images;
+  tried.forward = seconds_of([&] { return model->forward(batch).heat.sum(); }) / images;
   return tried;
 }
 

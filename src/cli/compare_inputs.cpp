@@ -37,8 +37,7 @@ MadeFiles::MadeFiles(const std::vector<PlannedTask>& tasks) {
 
 bool MadeFiles::holds(const fs::path& file) const {
   const std::string path = real_path(file);
-  return anything_ ||
-         std::any_of(made_.begin(), made_.end(), [&](const std::string& made) { return lies_in(path, made); });
+  return std::any_of(made_.begin(), made_.end(), [&](const std::string& made) { return lies_in(path, made); });
 }
 
 std::string real_path(const fs::path& path) {
@@ -75,7 +74,7 @@ void check_inputs(const ComparePlan& plan) {
   for (const PlannedTask& task : plan.tasks) {
     if (!task.options || task.done()) continue;
     for (const fs::path& input : inputs_of(*task.options)) {
-      if (!fs::exists(input) && !made.holds(input)) missing.try_emplace(input.string(), task.name);
+      if (!fs::exists(input) && !made.may_hold(input)) missing.try_emplace(input.string(), task.name);
     }
   }
   if (missing.empty()) return;
@@ -89,8 +88,13 @@ CompareFacts input_facts(const ComparePlan& plan) {
   const MadeFiles made(plan.tasks);
   CompareFacts facts;
   for (const PlannedTask& task : plan.tasks) {
-    if (!task.options) continue;
-    for (const fs::path& input : inputs_of(*task.options)) {
+    std::vector<fs::path> inputs;
+    if (task.options) {
+      inputs = inputs_of(*task.options);
+    } else {
+      inputs.assign(task.words.begin(), task.words.end());  // those that are files
+    }
+    for (const fs::path& input : inputs) {
       const std::string key = "file " + input.string();
       if (facts.contains(key) || !fs::is_regular_file(input) || made.holds(input)) continue;
       const std::string content = read_file(input, kLargestFile);

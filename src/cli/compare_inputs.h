@@ -14,7 +14,8 @@ class MadeFiles {
  public:
   explicit MadeFiles(const std::vector<PlannedTask>& tasks);
 
-  bool holds(const std::filesystem::path& file) const;
+  bool holds(const std::filesystem::path& file) const;  // for sure
+  bool may_hold(const std::filesystem::path& file) const { return anything_ || holds(file); }
 
  private:
   std::vector<std::string> made_;
@@ -33,7 +34,8 @@ std::vector<std::filesystem::path> inputs_of(const RunOptions& options);
 // Throws Error (Exit::kUsage) that names every input that is not there and that no step makes.
 void check_inputs(const ComparePlan& plan);
 
-// "file PATH": the content's hash, of every annotations and weights file that no step makes. REQUIRES: check_inputs().
+// "file PATH": the content's hash, of every annotations and weights file that no step makes, and of every file that
+// a command names. REQUIRES: check_inputs().
 CompareFacts input_facts(const ComparePlan& plan);
 
 }  // namespace conclave

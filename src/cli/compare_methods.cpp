@@ -1,9 +1,7 @@
 #include "cli/compare_methods.h"
 
 #include <algorithm>
-#include <functional>
 
-#include "cli/compare_inputs.h"
 #include "core/join.h"
 
 namespace conclave {
@@ -12,17 +10,6 @@ namespace {
 bool sets(const std::vector<PlacedOverride>& overrides, const std::string& key) {
   return std::any_of(overrides.begin(), overrides.end(),
                      [&](const PlacedOverride& each) { return each.text.rfind(key + "=", 0) == 0; });
-}
-
-void check_test_is_unseen(const RunOptions& own, const std::function<void(const std::string&)>& fail) {
-  const std::string test = own.test.annotations;
-  const auto same = [&](const DatasetOptions& set) {
-    return !test.empty() && !set.annotations.empty() && real_path(test) == real_path(set.annotations);
-  };
-  if (same(own.val)) fail(" chooses its weights on data.test: data.val has the same annotations, " + test);
-  for (const DatasetOptions& set : own.train) {
-    if (same(set)) fail(" trains on data.test: its set " + set.name + " has the same annotations, " + test);
-  }
 }
 
 }  // namespace
@@ -47,9 +34,11 @@ void check_methods(const CompareOptions& options, const std::vector<RunOptions>&
         own.test.all_labelled != first.test.all_labelled) {
       fail(" is tested on another data.test than " + methods[0].name);
     }
-    check_test_is_unseen(own, fail);
     if (options.share_views && options.budget == BudgetKind::kSeconds) {
       fail(": views.shared and budget.seconds don't go together: what is stored already takes no time");
+    }
+    if (methods[m].may_fail && options.budget == BudgetKind::kSeconds) {
+      fail(": may_fail and budget.seconds don't go together: a probe that fails gives no rate; give budget.images");
     }
     const bool given = options.budget == BudgetKind::kImages || options.budget == BudgetKind::kSeconds;
     if (given && sets(methods[m].set, "training.steps")) {

@@ -12,8 +12,8 @@ namespace conclave {
 // How many a training sees, each as often as it does.
 std::int64_t images_of(const RunOptions& options);
 
-// Adds what keeps the methods from being compared: other classes, other or no test sets, a test set that one of them
-// learns from or chooses its weights by, unequal budgets. `resolved`: each method's configuration, in order.
+// Adds what keeps the methods from being compared: other classes, other or no test sets, unequal budgets. `resolved`:
+// each method's configuration, in order.
 void check_methods(const CompareOptions& options, const std::vector<RunOptions>& resolved, ConfigErrors& errors);
 
 }  // namespace conclave

@@ -6,6 +6,8 @@
 #include "cli/compare_inputs.h"
 #include "cli/compare_methods.h"
 #include "cli/compare_names.h"
+#include "cli/compare_refusals.h"
+#include "cli/compare_unseen.h"
 #include "cli/config_run.h"
 #include "cli/finished_training.h"
 #include "core/config_table.h"
@@ -40,11 +42,13 @@ class Planner {
       if (!probing) add_runs(seed);
     }
     if (probing) add_probes(o.seeds.front());
-    errors_.check();
+    errors_.check("conclave compare --help; docs/compare.md and conclave config --reference list every key");
     check_methods(o, model_, errors_);
+    check_test_is_unseen(plan_.tasks, model_.front().test, errors_);
     check_teachers();
+    check_refusals(plan_, errors_);
     check_order();
-    errors_.check();
+    errors_.check("conclave compare --help; docs/compare.md and conclave config --reference list every key");
     for (std::size_t m = 0; m < o.methods.size(); ++m) {  // from seed by seed to method by method
       for (std::size_t s = 0; s < o.seeds.size() && !by_seed_.empty(); ++s) {
         plan_.runs.push_back(by_seed_[s * o.methods.size() + m]);
@@ -317,6 +321,7 @@ class Planner {
       for (std::size_t before = 0; before < index; ++before) plan_.tasks[index].after_any.push_back(before);
       model_.push_back(*plan_.tasks[index].options);
       plan_.probes.push_back(index);
+      add_facts("probes." + method.name, method.config, method.set, {});  // a finished one is not made again
     }
   }
 
@@ -325,9 +330,8 @@ class Planner {
     const MadeFiles made(plan_.tasks);
     for (const PlannedTask& task : plan_.tasks) {
       if (!task.options || !needs_teachers(task.options->fusion.method)) continue;
-      if (task.options->teachers.empty()) errors_.add({task.words[1], 0, 0}, task.name + ": no teachers are given");
       for (const TeacherOptions& teacher : task.options->teachers) {
-        if (teacher.weights.empty() || fs::exists(teacher.weights) || made.holds(teacher.weights)) continue;
+        if (teacher.weights.empty() || fs::exists(teacher.weights) || made.may_hold(teacher.weights)) continue;
         if (!missing_.insert(teacher.weights).second) continue;
         errors_.add({task.words[1], 0, 0}, task.name + ": teacher " + teacher.name + ": " + teacher.weights +
                                                " is not there, and no step under prepare trains it");

@@ -53,10 +53,25 @@ std::string ap_words(const RunRecord& record) {
   return fmt::format(", AP {:.1f}, AP50 {:.1f}", 100 * record.student->all->ap, 100 * record.student->all->ap50);
 }
 
+// By which set, and how often, the weights of a training are chosen.
+std::string choice_of(const RunOptions& options) {
+  if (options.val.name.empty()) return "the last ones";
+  const std::string set = options.val.name + (options.val.annotations.empty() ? "" : ", " + options.val.annotations);
+  const int every = options.training.eval_every;
+  return set + (every > 0 ? ", every " + std::to_string(every) + " steps" : ", at the end");
+}
+
 void take_finished(ComparedRun& run) {
   run.record = read_run_record(run.folder);
   run.metrics = read_run_metrics(run.folder);
   run.state = RunState::kDone;
+}
+
+// Of a training that was resumed, too, all its parts.
+double whole_time(const PlannedTask& task, double seconds) {
+  if (task.folder.empty()) return seconds;
+  const std::optional<TrainingResult> training = read_run_record(task.folder).training;
+  return training ? std::max(seconds, training->seconds) : seconds;
 }
 
 // One plan's tasks on their way, and the results after each.
@@ -107,7 +122,7 @@ class Progress {
     now_ = std::max(now_, task.started + task.seconds);
     std::string words;
     if (task.state == TaskState::kDone) {
-      estimate_.finished(t, task.seconds);
+      estimate_.finished(t, whole_time(plan_.tasks[t], task.seconds));
       if (comparison_) words = take_into_results(t);
     }
     const std::string left = rough_time(estimate_.left(tasks_, now_));
@@ -126,8 +141,8 @@ class Progress {
     ComparedRun& run = comparison_->runs[static_cast<std::size_t>(found - plan_.runs.begin())];
     if (tasks_[t].state == TaskState::kDone) {
       take_finished(run);
-    } else if (tasks_[t].state == TaskState::kFailed) {
-      run.state = RunState::kFailed;
+    } else {
+      if (tasks_[t].state == TaskState::kFailed) run.state = RunState::kFailed;
       run.failure = tasks_[t].failure;
     }
     write();
@@ -228,6 +243,7 @@ Comparison read_comparison(const ComparePlan& plan) {
     method.supervision = name_of(resolved.fusion.method);
     if (needs_teachers(resolved.fusion.method)) method.loss = name_of(resolved.fusion.loss);
     method.init = resolved.training.init;
+    method.choice = choice_of(resolved);
     comparison.methods.push_back(std::move(method));
     for (std::size_t s = 0; s < options.seeds.size(); ++s) {
       const PlannedTask& task = plan.tasks[plan.runs[m * options.seeds.size() + s]];

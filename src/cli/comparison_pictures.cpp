@@ -138,9 +138,9 @@ std::vector<ShownImage> images_to_show(const Comparison& comparison, const Datas
   return images;
 }
 
-// The finished runs, each with when it ended.
+// What the choice of images rests on: the baseline and the finished runs, each with when it ended.
 std::vector<std::string> sources(const Comparison& comparison) {
-  std::vector<std::string> sources;
+  std::vector<std::string> sources = {"baseline " + comparison.baseline};
   for (const ComparedRun& run : comparison.runs) {
     if (run.state != RunState::kDone) continue;
     const auto ended = fs::last_write_time(run.folder / "result.json").time_since_epoch().count();

@@ -91,7 +91,8 @@ void bind_set(ConfigTable& table, DatasetOptions& set) {
   table.value("name", set.name, "unique in the run");
   table.value("images", set.images, "folder of the images");
   table.value("annotations", set.annotations, "COCO JSON; none: a folder of unlabelled images");
-  table.value("labelled", set.labelled, "classes whose every object is annotated here; left out: all classes");
+  table.value("labelled", set.labelled,
+              "classes whose every object is annotated here; left out: all classes of the file; []: none");
   table.value("limit", set.limit, "use only the first so many images; 0: all");
   // Without the key, annotations are taken to be complete.
   table.seen("labelled", [&set](bool present) { set.all_labelled = !present && !set.annotations.empty(); });
@@ -104,7 +105,9 @@ void bind_data(ConfigTable& table, RunOptions& o) {
       "views_per_image", o.views_per_image,
       "so many different views of each image, in turn by epoch, the same in every run: a store can replay them; "
       "0: fresh ones in every epoch");
-  bind_set(table.section("val", "a labelled set that chooses the best weights"), o.val);
+  bind_set(
+      table.section("val", "a labelled set; every training.eval_every steps the best weights so far are chosen by it"),
+      o.val);
   bind_set(table.section("test", "a labelled set for the final figures, looked at once"), o.test);
 }
 
@@ -138,7 +141,9 @@ void bind_training(ConfigTable& table, TrainOptions& t) {
               0, 1024);
   table.value("loader_threads", t.loader_threads, "threads that read and draw images", 1, 256);
   table.value("window", t.window, "views in flight between sampler and trainer; bounds memory", 1, 1 << 20);
-  table.value("eval_every", t.eval_every, "steps between evaluations on data.val; 0: at the end only");
+  table.value("eval_every", t.eval_every,
+              "steps between evaluations on data.val, which choose the best weights; 0: the last weights, evaluated at "
+              "the end");
   table.value("eval_batch", t.eval_batch, "images at once in evaluation", 1, 65536);
   table.value("checkpoint_every", t.checkpoint_every, "steps between checkpoints", 1);
   table.value("log_every", t.log_every, "steps between rows of metrics.jsonl", 1);
@@ -331,7 +336,8 @@ class CrossChecks {
       if (least > most) fail(key, key + ": the first is larger than the second");
     }
     if (o_.training.schedule.warmup > o_.training.schedule.steps)
-      fail("training.warmup", "training.warmup is longer than training.steps");
+      fail("training.warmup", "training.warmup, " + std::to_string(o_.training.schedule.warmup) +
+                                  ", is longer than training.steps, " + std::to_string(o_.training.schedule.steps));
     if (o_.training.window < o_.training.batch) fail("training.window", "training.window must hold at least one batch");
     const std::string& device = o_.training.device;
     if (device != "cpu" && device.rfind("cuda", 0) != 0)

@@ -55,7 +55,7 @@ TeacherOptions read_teacher_file(const std::string& path) {
   table.read(root, errors);
   if (errors.empty() && teacher.name.empty()) errors.add(root.place, "name is missing");
   if (errors.empty() && teacher.weights.empty()) errors.add(root.place, "weights is missing");
-  errors.check();
+  errors.check("docs/bring_your_own_teacher.md lists every key");
   const std::filesystem::path weights = teacher.weights;
   if (weights.is_relative()) teacher.weights = (std::filesystem::path(path).parent_path() / weights).string();
   return teacher;

@@ -31,6 +31,7 @@ void keep_memory() {
 }
 
 int fail(const std::string& text, Exit exit) {
+  std::fflush(stdout);  // what was said before it comes before it
   std::fprintf(stderr, "conclave: %s\n", text.c_str());
   return static_cast<int>(exit);
 }
@@ -42,42 +43,82 @@ std::string unknown_verb(const std::vector<std::string>& names, const std::strin
   return text + "\n  hint: conclave --help lists the commands";
 }
 
+// The command line; a command that it chooses is left in `action`.
+class CommandLine {
+ public:
+  CommandLine()
+      : app_(
+            "Conclave merges frozen single-class detectors into one multi-class detector, by distillation, without new "
+            "labels.") {
+    app_.name("conclave");
+    app_.set_version_flag("--version", kVersion);
+    app_.require_subcommand(0, 1);
+    app_.footer(
+        "A first merge, on drawn street scenes:  ./scripts/demo\n"
+        "Each command shows runnable examples:   conclave distill --help");
+    for (auto add : kCommands) add(app_, action);
+  }
+
+  // Why the words can't be understood; empty where they can. Throws CLI::Success for --help and --version.
+  std::string parse(std::vector<std::string> words) {
+    std::vector<std::string> names;
+    for (const CLI::App* sub : app_.get_subcommands({})) names.push_back(sub->get_name());
+    if (!words.empty() && words[0][0] != '-' && std::find(names.begin(), names.end(), words[0]) == names.end()) {
+      return unknown_verb(names, words[0]);
+    }
+    std::reverse(words.begin(), words.end());  // CLI11 takes them from the end
+    try {
+      app_.parse(std::move(words));
+    } catch (const CLI::Success&) {
+      throw;
+    } catch (const CLI::ParseError& error) {
+      std::string verb;
+      for (const CLI::App* app = &app_; !app->get_subcommands().empty();) {
+        app = app->get_subcommands().front();
+        verb += " " + app->get_name();
+      }
+      return std::string(error.what()) + "\n  hint: conclave" + verb + " --help";
+    }
+    return {};
+  }
+
+  int show(const CLI::Success& wanted) { return app_.exit(wanted); }
+  std::string help() { return app_.help(); }
+
+  Action action;
+
+ private:
+  CLI::App app_;
+};
+
 }  // namespace
+
+std::string why_no_command(const std::vector<std::string>& words) {
+  CommandLine line;
+  try {
+    const std::string why = line.parse(words);
+    return why.empty() && !line.action ? "no command is given" : why;
+  } catch (const CLI::Success&) {
+    return {};
+  }
+}
 
 int run_program(int argc, char** argv) {
   keep_memory();
-  CLI::App app{
-      "Conclave merges frozen single-class detectors into one multi-class detector, by distillation, without new "
-      "labels."};
-  app.name("conclave");
-  app.set_version_flag("--version", kVersion);
-  app.require_subcommand(0, 1);
-  app.footer(
-      "A first merge, on drawn street scenes:  ./scripts/demo\n"
-      "Each command shows runnable examples:   conclave distill --help");
-  Action action;
-  for (auto add : kCommands) add(app, action);
-  std::vector<std::string> names;
-  for (const CLI::App* sub : app.get_subcommands({})) names.push_back(sub->get_name());
-  if (argc > 1 && argv[1][0] != '-' && std::find(names.begin(), names.end(), argv[1]) == names.end()) {
-    return fail(unknown_verb(names, argv[1]), Exit::kUsage);
-  }
+  CommandLine line;
   try {
-    app.parse(argc, argv);
+    const std::string why = line.parse({argv + 1, argv + argc});
+    if (!why.empty()) return fail(why, Exit::kUsage);
   } catch (const CLI::Success& wanted) {
-    return app.exit(wanted);  // --help, --version
-  } catch (const CLI::ParseError& error) {
-    const auto chosen = app.get_subcommands();
-    const std::string verb = chosen.empty() ? "" : " " + chosen.front()->get_name();
-    return fail(std::string(error.what()) + "\n  hint: conclave" + verb + " --help", Exit::kUsage);
+    return line.show(wanted);
   }
-  if (!action) {
-    std::fputs(app.help().c_str(), stdout);
+  if (!line.action) {
+    std::fputs(line.help().c_str(), stdout);
     return argc > 1 ? 0 : static_cast<int>(Exit::kUsage);
   }
   try {
     follow_parent();
-    action();
+    line.action();
     return static_cast<int>(Exit::kOk);
   } catch (const Error& error) {
     return fail(error.what(), error.exit());

@@ -10,6 +10,7 @@
 #include "core/file.h"
 #include "core/log.h"
 #include "core/stop.h"
+#include "datasets/image_files.h"
 #include "student/device.h"
 #include "student/run_folder.h"
 
@@ -60,8 +61,9 @@ void run_in_ranks(RunCommand& command, const RankAction& action) {
   }
 }
 
-std::vector<std::string> options_without_effect(const FusionOptions& fusion) {
+std::vector<std::string> options_without_effect(const RunOptions& options) {
   std::vector<std::string> found;
+  const FusionOptions& fusion = options.fusion;
   const std::string method = name_of(fusion.method);
   if (fusion.temperature != 1) {
     if (!distils(fusion.method)) {
@@ -76,14 +78,35 @@ std::vector<std::string> options_without_effect(const FusionOptions& fusion) {
                     (fusion.method == Method::kKdLabels ? " and fusion.labelled labels" : "") +
                     ": kd_labels with fusion.labelled both uses it");
   }
+  if (options.training.eval_every > 0 && options.val.name.empty()) {
+    found.push_back("training.eval_every has no effect without data.val: the last weights are taken for the best");
+  }
   return found;
 }
+
+namespace {
+
+// So that a fault of the test set is told before the training, not after it.
+void check_test_set(const RunOptions& options, const std::vector<Dataset>& learnt_from) {
+  if (options.test.name.empty()) return;
+  const Dataset test = load_dataset(options.test, options.classes);
+  const std::size_t seen = shared_images(test, learnt_from);
+  if (seen == 0) return;
+  log::warn("{} of the {} images of data.test are in data.train, too: the test will say nothing about new images", seen,
+            test.images.size());
+}
+
+}  // namespace
 
 void prepare_run(const Trainer& trainer, const RunOptions& options, const RunCommand& command) {
   const RunFolder folder = open_run_folder(options.run, command.resume);
   std::printf("%s\n", trainer.coverage_text().c_str());
   std::fflush(stdout);
-  for (const std::string& sentence : options_without_effect(options.fusion)) log::warn("{}", sentence);
+  check_test_set(options, trainer.datasets());
+  for (const std::string& sentence : options_without_effect(options)) log::warn("{}", sentence);
+  if (!options.val.name.empty() && options.training.eval_every == 0) {
+    log::info("data.val is looked at once, at the end; training.eval_every=N chooses the best weights on the way");
+  }
   if (!std::filesystem::exists(folder.config())) {
     write_file_atomically(folder.config(), resolved_config(command.config, command.overrides));
   }

@@ -17,6 +17,7 @@
 #include "core/file.h"
 #include "core/log.h"
 #include "datasets/coco_file.h"
+#include "datasets/image_files.h"
 #include "datasets/write_coco.h"
 #include "jobs/report.h"
 #include "models/weights.h"
@@ -92,12 +93,14 @@ Json busy_json(const RunTeachers& teachers, const SourceStats& stats) {
 Json training_json(const RunOptions& options, const RunTeachers& teachers, const RunResult& trained) {
   Json json = {{"steps", trained.steps},
                {"images", trained.steps * options.training.batch},
-               {"seconds", trained.seconds},
+               {"seconds", trained.spent.training},
                {"images_per_second", trained.images_per_second},
-               {"data_wait", trained.data_wait},
-               {"teacher_wait", trained.source.wait_seconds},
+               {"data_wait", trained.spent.data_wait},
+               {"teacher_wait", trained.spent.teacher_wait},
                {"teacher_busy", busy_json(teachers, trained.source)},
                {"trainer_memory", peak_memory()}};
+  if (trained.spent.labelling > 0) json["labelling"] = trained.spent.labelling;
+  if (trained.resumed_after > 0) json["resumed_after"] = trained.resumed_after;
   if (const double workers = peak_memory_of_children(); workers > 0) json["worker_memory"] = workers;
   return json;
 }
@@ -159,7 +162,8 @@ std::vector<std::int64_t> category_ids(const DatasetOptions& set, const std::vec
 }
 
 // On the held-out set: measures, prints, leaves quality.json, detections.json and pictures; adds to the result.
-void test_run(const RunOptions& options, const RunTeachers& teachers, Json& result) {
+void test_run(const RunOptions& options, const RunTeachers& teachers, const std::vector<Dataset>& learnt_from,
+              Json& result) {
   const std::filesystem::path run = options.run;
   const Dataset set = load_dataset(options.test, options.classes);
   std::optional<Dataset> val;
@@ -172,6 +176,7 @@ void test_run(const RunOptions& options, const RunTeachers& teachers, Json& resu
   result["student"] = {{"parameters", parameters_of(best_weights(options))},
                        {"set", set.name},
                        {"images", set.images.size()},
+                       {"seen_images", shared_images(set, learnt_from)},
                        {"all", ap_json(student.ap.all)},
                        {"per_class", per_class_json(student, options.classes)}};
   result["teachers"] = Json::array();
@@ -205,14 +210,14 @@ Json thresholds_json(const std::vector<ClassThreshold>& thresholds, const std::v
 
 }  // namespace
 
-void write_run_result(const RunOptions& options, const RunTeachers& teachers, const std::string& coverage,
+void write_run_result(const RunOptions& options, const RunTeachers& teachers, const Trainer& trainer,
                       const RunResult& trained) {
   const std::filesystem::path run = options.run;
   Json result = {{"name", run.filename().string()}, {"method", name_of(options.fusion.method)}};
   if (distils(options.fusion.method)) result["loss"] = name_of(options.fusion.loss);
   result["seed"] = options.seed;
   result["classes"] = options.classes;
-  result["coverage"] = coverage;
+  result["coverage"] = trainer.coverage_text();
   result["training"] = training_json(options, teachers, trained);
   if (!trained.pseudo_thresholds.empty()) {
     result["pseudo_thresholds"] = thresholds_json(trained.pseudo_thresholds, options.classes);
@@ -229,7 +234,7 @@ void write_run_result(const RunOptions& options, const RunTeachers& teachers, co
   }
   result["environment"] = {
       {"cpu", cpu_name()}, {"cores", cpu_count()}, {"threads", at::get_num_threads()}, {"version", kVersion}};
-  if (!options.test.name.empty()) test_run(options, teachers, result);
+  if (!options.test.name.empty()) test_run(options, teachers, trainer.datasets(), result);
   write_file_atomically(run / "result.json", result.dump(2) + "\n");
   write_run_report(run);
   log::info("report: {}", (run / "report.html").string());

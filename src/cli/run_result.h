@@ -11,8 +11,8 @@ namespace conclave {
 
 // After training: measures the best student, and every teacher whose weights are here, on the held-out set; prints the
 // table to stdout and writes into the run folder: result.json, quality.json (run_quality.h), detections.json (the
-// student's, as COCO results), pictures/ and report.html. `coverage`: the printed table.
-void write_run_result(const RunOptions& options, const RunTeachers& teachers, const std::string& coverage,
+// student's, as COCO results), pictures/ and report.html.
+void write_run_result(const RunOptions& options, const RunTeachers& teachers, const Trainer& trainer,
                       const RunResult& trained);
 
 }  // namespace conclave

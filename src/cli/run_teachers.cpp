@@ -17,6 +17,10 @@ bool is_foreign(const TeacherOptions& teacher) {
   return type_of(teacher.weights) != TeacherFileType::kOwn;
 }
 
+std::string place_of(const TeacherOptions& teacher) {
+  return "teacher " + teacher.name;
+}
+
 // One view to look at before anything is started: a smooth picture with a few edges, of no object.
 at::Tensor trial_pixels(const ViewOptions& views) {
   at::Tensor pixels = at::empty({1, views.height, views.width, 3}, at::kByte);
@@ -57,7 +61,7 @@ ExpectedTeacher expect(const TeacherOptions& teacher, const ViewOptions& views, 
 
 // The teacher's name before what its engine says.
 ExpectedTeacher expect_by_name(const TeacherOptions& teacher, const ViewOptions& views) {
-  const std::string where = "teacher " + teacher.name;
+  const std::string where = place_of(teacher);
   try {
     return expect(teacher, views, where);
   } catch (const Error& error) {
@@ -66,8 +70,11 @@ ExpectedTeacher expect_by_name(const TeacherOptions& teacher, const ViewOptions&
   }
 }
 
+}  // namespace
+
 TeacherChannels map_classes(const TeacherOptions& teacher, const std::vector<std::string>& own,
-                            const std::vector<std::string>& student, const std::string& where) {
+                            const std::vector<std::string>& student) {
+  const std::string where = place_of(teacher);
   TeacherChannels channels;
   channels.name = teacher.name;
   channels.weight = teacher.weight.value_or(1.0);
@@ -99,14 +106,11 @@ TeacherChannels map_classes(const TeacherOptions& teacher, const std::vector<std
   return channels;
 }
 
-}  // namespace
-
 RunTeachers read_teachers(const RunOptions& options) {
   RunTeachers teachers;
   for (const TeacherOptions& teacher : options.teachers) {
-    const std::string where = "teacher " + teacher.name;
     teachers.expected.push_back(expect_by_name(teacher, options.views));
-    teachers.channels.push_back(map_classes(teacher, teachers.expected.back().classes, options.classes, where));
+    teachers.channels.push_back(map_classes(teacher, teachers.expected.back().classes, options.classes));
     teachers.channels.back().hash = teachers.expected.back().hash;
   }
   return teachers;

@@ -170,6 +170,7 @@ ConfigNode load_config(const std::filesystem::path& path, const std::vector<std:
                        ConfigErrors& errors) {
   Files files;
   ConfigNode root = load_file(path, "configuration", files, errors);
+  if (root.place.file.empty()) root.place.file = path.string();  // an empty file
   for (const std::string& text : overrides) apply(root, text, errors);
   expand_all(root, errors);
   return root;

@@ -140,11 +140,11 @@ std::string ConfigPlace::text() const {
   return line == 0 ? file : file + ":" + std::to_string(line) + ":" + std::to_string(column);
 }
 
-void ConfigErrors::check() const {
+void ConfigErrors::check(const std::string& hint) const {
   if (messages_.empty()) return;
   std::string text;
   for (const std::string& message : messages_) text += (text.empty() ? "" : "\n") + message;
-  throw Error(text, {}, "conclave config --reference lists every key", Exit::kUsage);
+  throw Error(text, {}, hint, Exit::kUsage);
 }
 
 const ConfigEntry* ConfigNode::find(const std::string& key) const {

@@ -21,8 +21,8 @@ class ConfigErrors {
  public:
   void add(const ConfigPlace& place, const std::string& what) { messages_.push_back(place.text() + ": " + what); }
   bool empty() const { return messages_.empty(); }
-  // Throws Error (Exit::kUsage) with one line per message when there is any.
-  void check() const;
+  // Throws Error (Exit::kUsage) with one line per message when there is any. `hint`: where the keys are listed.
+  void check(const std::string& hint = "conclave config --reference lists every key") const;
 
  private:
   std::vector<std::string> messages_;

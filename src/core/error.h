@@ -5,7 +5,7 @@
 
 namespace conclave {
 
-// How a process ends. docs/exit-codes in README lists them for users; nothing else is ever returned.
+// How a process ends. The README lists them for users; nothing else is ever returned.
 enum class Exit : int {
   kOk = 0,
   kFailure = 1,       // the work could not be done (data, files, network, a peer)

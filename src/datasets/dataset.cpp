@@ -1,11 +1,13 @@
 #include "datasets/dataset.h"
 
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <unordered_map>
 
 #include "core/error.h"
 #include "core/join.h"
+#include "core/log.h"
 #include "datasets/coco_file.h"
 #include "datasets/image_io.h"
 
@@ -70,6 +72,29 @@ Annotation annotation_of(const CocoAnnotation& a, int cls) {
   return annotation;
 }
 
+bool differ_in_case(const std::string& one, const std::string& other) {
+  return one != other && std::equal(one.begin(), one.end(), other.begin(), other.end(), [](char a, char b) {
+           return std::tolower(static_cast<unsigned char>(a)) == std::tolower(static_cast<unsigned char>(b));
+         });
+}
+
+// A misspelt class would leave its boxes out without a word.
+void warn_of_other_names(const DatasetOptions& options, const std::vector<std::string>& categories,
+                         const std::vector<std::string>& classes) {
+  bool any = categories.empty();
+  for (const std::string& name : classes) {
+    any = any || index_of(categories, name) >= 0;
+    for (const std::string& category : categories) {
+      if (!differ_in_case(name, category) || index_of(categories, name) >= 0) continue;
+      log::warn("{}: its category is '{}', not '{}': boxes of it are not used", options.annotations, category, name);
+    }
+  }
+  if (!any) {
+    log::warn("{} has none of the classes {}: its categories are {}", options.annotations, join(classes),
+              join(categories));
+  }
+}
+
 Dataset from_coco(const DatasetOptions& options, const CocoFile& file, const std::vector<std::string>& classes) {
   if (!options.images.empty()) require_folder(options.images);
   Dataset set;
@@ -105,6 +130,7 @@ Dataset load_dataset(const DatasetOptions& options, const std::vector<std::strin
     set = from_coco(options, file, classes);
     std::vector<std::string> categories;
     for (const CocoCategory& category : file.categories) categories.push_back(category.name);
+    warn_of_other_names(options, categories, classes);
     for (const std::string& name : labelled) {
       if (index_of(classes, name) < 0 || index_of(categories, name) >= 0) continue;
       throw Error(

@@ -20,6 +20,7 @@ struct ComparedMethod {
   std::string supervision;             // fusion.method as resolved: kd, pseudo, labels, ...
   std::string loss;                    // fusion.loss, for methods that ask teachers; else empty
   std::string init;                    // training.init, weights that it starts from; empty: fresh
+  std::string choice;                  // how its weights are chosen: the set and how often it is looked at
 };
 
 enum class RunState { kMissing, kFailed, kDone };
@@ -29,7 +30,7 @@ struct ComparedRun {
   std::uint64_t seed = 0;
   std::filesystem::path folder;  // result.json, metrics.jsonl, pictures/, weights/ as a single run leaves them
   RunState state = RunState::kMissing;
-  std::string failure;  // kFailed: the last lines of its log
+  std::string failure;  // kFailed: the last lines of its log; kMissing: why it was left out, where it was
   RunRecord record;     // kDone, else empty
   RunMetrics metrics;   // kDone, else empty
 };
@@ -46,9 +47,11 @@ struct ScoreSummary {
 
 // Means over the finished runs; NaN where no run tells.
 struct MethodCost {
-  double seconds = Interval::kNone;  // of training, without tests and reports
+  double seconds = Interval::kNone;    // of training, without tests and reports
+  double labelling = Interval::kNone;  // seconds before it, for pseudo labels
   double images_per_second = Interval::kNone;
-  double teacher_wait = Interval::kNone;         // seconds that training waited for teachers
+  double teacher_wait = Interval::kNone;  // seconds that training waited for teachers
+  // The next four without runs that were resumed, whose last part alone is known.
   double teacher_busy = Interval::kNone;         // seconds in which workers held a lease, of all teachers together
   double wire_bytes_per_view = Interval::kNone;  // of all teachers together
   double views_asked = Interval::kNone;          // of teachers

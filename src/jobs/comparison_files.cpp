@@ -38,6 +38,7 @@ Json scores_json(const ScoreSummary& scores) {
 
 Json cost_json(const MethodCost& cost) {
   return {{"seconds", number(cost.seconds)},
+          {"labelling", number(cost.labelling)},
           {"images_per_second", number(cost.images_per_second)},
           {"teacher_wait", number(cost.teacher_wait)},
           {"teacher_busy", number(cost.teacher_busy)},
@@ -203,13 +204,13 @@ std::string retention_table(const Comparison& comparison) {
 }
 
 std::string cost_table(const Comparison& comparison) {
-  MarkdownTable table({"method", "training, s", "images/s", "waiting for teachers, s", "teachers busy, s",
-                       "views asked", "views from store", "bytes per view", "memory, MiB"});
+  MarkdownTable table({"method", "pseudo labels, s", "training, s", "images/s", "waiting for teachers, s",
+                       "teachers busy, s", "views asked", "views from store", "bytes per view", "memory, MiB"});
   for (std::size_t m = 0; m < comparison.methods.size(); ++m) {
     const MethodCost& cost = comparison.summaries[m].cost;
-    table.add({comparison.methods[m].name, fixed(cost.seconds, 1), fixed(cost.images_per_second, 1),
-               fixed(cost.teacher_wait, 1), fixed(cost.teacher_busy, 1), fixed(cost.views_asked, 0),
-               fixed(cost.views_stored, 0), fixed(cost.wire_bytes_per_view, 0),
+    table.add({comparison.methods[m].name, fixed(cost.labelling, 1), fixed(cost.seconds, 1),
+               fixed(cost.images_per_second, 1), fixed(cost.teacher_wait, 1), fixed(cost.teacher_busy, 1),
+               fixed(cost.views_asked, 0), fixed(cost.views_stored, 0), fixed(cost.wire_bytes_per_view, 0),
                fixed(cost.trainer_memory / (1 << 20), 0)});
   }
   return table.text();
@@ -305,8 +306,9 @@ std::string comparison_markdown(const Comparison& comparison) {
   text += "\n## Retention: the student's AP over its best teacher's on the class\n\n" + retention_table(comparison);
   text += "\n## Cost, mean over runs\n\n" + cost_table(comparison);
   for (const ComparedRun& run : comparison.runs) {
-    if (run.state != RunState::kFailed) continue;
-    text += "\nFailed: " + run.method + ", seed " + std::to_string(run.seed) + "\n\n```\n" + run.failure + "\n```\n";
+    if (run.failure.empty()) continue;
+    text += (run.state == RunState::kFailed ? "\nFailed: " : "\nLeft out: ") + run.method + ", seed " +
+            std::to_string(run.seed) + "\n\n```\n" + run.failure + "\n```\n";
   }
   return text;
 }

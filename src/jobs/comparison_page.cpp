@@ -66,7 +66,7 @@ Qualities read_qualities(const Comparison& comparison) {
       std::optional<RunQuality> quality = read_run_quality(run.folder);
       if (!quality || quality->detectors.empty()) continue;
       all.set = quality->set;
-      all.thresholds_from = quality->thresholds_from;
+      if (!quality->thresholds_from.empty()) all.thresholds_from = quality->thresholds_from;
       own.push_back(std::move(*quality));
     }
   }
@@ -127,8 +127,7 @@ std::string making_html(const Comparison& comparison) {
   }
   return method_table_html(comparison) + "<div class=\"card below\">" +
          table_html({{"Setting", false, ""}, {"Value", false, ""}}, rows) + "</div>\n" +
-         "<p class=\"note\">The test set is not used for training, for choosing weights or for thresholds. Intervals "
-         "are "
+         "<p class=\"note\">Weights and thresholds are not chosen on the test set. Intervals are "
          "Student's t over the seeds; differences are paired by seed; gaps closed have Fieller's interval.</p>\n";
 }
 
@@ -159,9 +158,11 @@ std::string coverage_html(const Comparison& comparison) {
 std::string failures_html(const Comparison& comparison) {
   std::string out;
   for (const ComparedRun& run : comparison.runs) {
-    if (run.state != RunState::kFailed) continue;
-    out += "<details class=\"card below\"><summary>" + escape_html(run.method + ", seed " + std::to_string(run.seed)) +
-           "</summary><pre>" + escape_html(run.failure) + "</pre></details>\n";
+    if (run.failure.empty()) continue;
+    const std::string what = run.state == RunState::kFailed ? " failed" : " was left out";
+    out += "<details class=\"card below\"><summary>" +
+           escape_html(run.method + ", seed " + std::to_string(run.seed) + what) + "</summary><pre>" +
+           escape_html(run.failure) + "</pre></details>\n";
   }
   return out;
 }

@@ -37,21 +37,20 @@ std::optional<double> score_of(const ComparedRun& run, const std::string& cls, S
   return known(of_class(student.per_class, cls), score);
 }
 
-// The best teacher's of the class among this run's own, or, where it asks none, among those of the other methods with
-// the same seed.
-std::optional<double> teacher_score(const Comparison& comparison, std::size_t method, std::size_t seed,
-                                    const std::string& cls, Score score) {
-  const auto best_in = [&](const ComparedRun& run) {
-    std::optional<double> best;
-    for (const TeacherResult& teacher : run.record.teachers) {
-      const std::optional<double> own = known(of_class(teacher.per_class, cls), score);
-      if (own && (!best || *own > *best)) best = own;
-    }
-    return best;
-  };
-  std::optional<double> best = best_in(run_of(comparison, method, seed));
-  for (std::size_t other = 0; !best && other < comparison.methods.size(); ++other) {
-    best = best_in(run_of(comparison, other, seed));
+// The best teacher's of the class among a run's own.
+std::optional<double> best_teacher_of(const ComparedRun& run, const std::string& cls, Score score) {
+  std::optional<double> best;
+  for (const TeacherResult& teacher : run.record.teachers)
+    best = std::max(best, known(of_class(teacher.per_class, cls), score));
+  return best;
+}
+
+// Among those of all methods with this seed.
+std::optional<double> best_teacher_of_seed(const Comparison& comparison, std::size_t seed, const std::string& cls,
+                                           Score score) {
+  std::optional<double> best;
+  for (std::size_t m = 0; m < comparison.methods.size(); ++m) {
+    best = std::max(best, best_teacher_of(run_of(comparison, m, seed), cls, score));
   }
   return best;
 }
@@ -79,7 +78,8 @@ Interval retention_over_seeds(const Comparison& comparison, std::size_t method, 
   std::vector<double> ratios;
   for (std::size_t s = 0; s < comparison.seeds.size(); ++s) {
     const auto own = score_of(run_of(comparison, method, s), cls, score);
-    const auto teacher = teacher_score(comparison, method, s, cls, score);
+    auto teacher = best_teacher_of(run_of(comparison, method, s), cls, score);
+    if (!teacher) teacher = best_teacher_of_seed(comparison, s, cls, score);  // the method asks none
     if (own && teacher && *teacher > 0) ratios.push_back(*own / *teacher);
   }
   return mean_interval(ratios);
@@ -88,7 +88,7 @@ Interval retention_over_seeds(const Comparison& comparison, std::size_t method, 
 Interval best_teacher(const Comparison& comparison, const std::string& cls, Score score) {
   std::vector<double> values;
   for (std::size_t s = 0; s < comparison.seeds.size(); ++s) {
-    if (const auto value = teacher_score(comparison, 0, s, cls, score)) values.push_back(*value);
+    if (const auto value = best_teacher_of_seed(comparison, s, cls, score)) values.push_back(*value);
   }
   return mean_interval(values);
 }
@@ -139,11 +139,13 @@ class Mean {
 };
 
 MethodCost cost_of_method(const Comparison& comparison, std::size_t method) {
-  Mean seconds, rate, wait, busy, bytes, asked, stored, trainer, worker;
+  Mean seconds, labelling, rate, wait, busy, bytes, asked, stored, trainer, worker;
   for (std::size_t s = 0; s < comparison.seeds.size(); ++s) {
     const ComparedRun& run = run_of(comparison, method, s);
     if (run.state != RunState::kDone) continue;
+    const bool whole = !run.record.training || run.record.training->resumed_after == 0;  // not what a last part did
     if (run.record.training) {
+      labelling.add(run.record.training->labelling);
       seconds.add(run.record.training->seconds);
       rate.add(run.record.training->images_per_second);
       wait.add(run.record.training->teacher_wait);
@@ -151,15 +153,16 @@ MethodCost cost_of_method(const Comparison& comparison, std::size_t method) {
       worker.add(run.record.training->worker_memory);
       double sum = run.record.training->teacher_busy.empty() ? Interval::kNone : 0;
       for (const auto& [teacher, each] : run.record.training->teacher_busy) sum += each;
-      busy.add(sum);
+      if (whole) busy.add(sum);
     }
     if (run.record.wire) {
       double sum = 0;
       for (const auto& [teacher, each] : run.record.wire->bytes_per_view) sum += each;
       bytes.add(sum);
-      asked.add(static_cast<double>(run.record.wire->views));
+      if (whole) asked.add(static_cast<double>(run.record.wire->views));
     }
-    if (run.record.wire || run.record.stored_views > 0) stored.add(static_cast<double>(run.record.stored_views));
+    if (whole && (run.record.wire || run.record.stored_views > 0))
+      stored.add(static_cast<double>(run.record.stored_views));
   }
   MethodCost cost;
   cost.teacher_busy = busy.value();
@@ -167,6 +170,7 @@ MethodCost cost_of_method(const Comparison& comparison, std::size_t method) {
   cost.trainer_memory = trainer.value();
   cost.worker_memory = worker.value();
   cost.seconds = seconds.value();
+  cost.labelling = labelling.value();
   cost.images_per_second = rate.value();
   cost.teacher_wait = wait.value();
   cost.wire_bytes_per_view = bytes.value();

@@ -181,7 +181,8 @@ std::string cost_table_html(const Comparison& comparison) {
     double unit;  // the value is divided by it
     int decimals;
   };
-  static constexpr Part kParts[] = {{"training, min", &MethodCost::seconds, 60, 1},
+  static constexpr Part kParts[] = {{"pseudo labels, min", &MethodCost::labelling, 60, 1},
+                                    {"training, min", &MethodCost::seconds, 60, 1},
                                     {"images/s", &MethodCost::images_per_second, 1, 1},
                                     {"waiting for teachers, s", &MethodCost::teacher_wait, 1, 1},
                                     {"teachers at work, s", &MethodCost::teacher_busy, 1, 1},
@@ -206,7 +207,9 @@ std::string cost_table_html(const Comparison& comparison) {
     }
     rows.push_back(std::move(row));
   }
-  return "<div class=\"card\">" + table_html(columns, rows) + "</div>\n<p class=\"note\">Means over the runs.</p>\n";
+  return "<div class=\"card\">" + table_html(columns, rows) +
+         "</div>\n<p class=\"note\">Means over the runs; views "
+         "and the teachers' time without runs that were resumed, whose last part alone is known.</p>\n";
 }
 
 std::string runs_table_html(const Comparison& comparison) {

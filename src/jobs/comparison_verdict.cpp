@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
 #include <vector>
@@ -139,6 +140,24 @@ std::string shared_by(const Comparison& comparison, std::string ComparedMethod::
   return names.size() > 1 ? join(parts, "; ") : "";
 }
 
+// "kd (12 of 72)" for each method that learnt from images it is tested on.
+std::string seen_by(const Comparison& comparison) {
+  std::vector<std::string> found;
+  for (std::size_t m = 0; m < comparison.methods.size(); ++m) {
+    std::int64_t seen = 0, images = 0;
+    for (std::size_t s = 0; s < comparison.seeds.size(); ++s) {
+      const std::optional<StudentResult>& student = run_of(comparison, m, s).record.student;
+      if (!student || student->seen_images <= seen) continue;
+      seen = student->seen_images;
+      images = student->images;
+    }
+    if (seen > 0) {
+      found.push_back(comparison.methods[m].name + " (" + std::to_string(seen) + " of " + std::to_string(images) + ")");
+    }
+  }
+  return join(found);
+}
+
 std::set<std::string> versions_of(const Comparison& comparison) {
   std::set<std::string> versions;
   for (const ComparedRun& run : comparison.runs) {
@@ -154,6 +173,14 @@ void add_notes(Comparison& comparison) {
   const std::string all = std::to_string(comparison.runs.size());
   if (missing > 0) comparison.notes.push_back(std::to_string(missing) + " of " + all + " runs are missing so far.");
   if (failed > 0) comparison.notes.push_back(std::to_string(failed) + " of " + all + " runs failed.");
+  if (const std::string seen = seen_by(comparison); !seen.empty()) {
+    comparison.notes.push_back(
+        "Methods were trained on images of the test set, which says nothing about new images: " + seen + ".");
+  }
+  if (const std::string choice = shared_by(comparison, &ComparedMethod::choice); !choice.empty()) {
+    comparison.notes.push_back(
+        "The methods choose their weights differently, and that alone may make a difference: " + choice + ".");
+  }
   const std::string init = shared_by(comparison, &ComparedMethod::init);
   if (!init.empty()) {
     comparison.notes.push_back(

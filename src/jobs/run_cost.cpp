@@ -24,6 +24,7 @@ std::string run_speed_html(const RunRecord& record, const RunMetrics& metrics) {
       const double share = shared && t.seconds > 0 ? seconds / t.seconds : std::nan("");
       rows.push_back({escape_html(what), number_text(seconds, 1), std::isnan(share) ? "" : retention_text(share, 1.0)});
     };
+    add("making pseudo labels", t.labelling, false);
     add("training", t.seconds, true);
     add("of it waiting for data", t.data_wait, true);
     add("of it waiting for teachers", t.teacher_wait, true);
@@ -36,6 +37,10 @@ std::string run_speed_html(const RunRecord& record, const RunMetrics& metrics) {
     if (!std::isnan(t.trainer_memory)) note += " Peak memory: trainer " + mebibytes(t.trainer_memory);
     if (!std::isnan(t.worker_memory)) note += ", largest worker " + mebibytes(t.worker_memory);
     if (!std::isnan(t.trainer_memory)) note += ".";
+    if (t.resumed_after > 0) {
+      note += " It went on after step " + number_text(static_cast<double>(t.resumed_after)) +
+              ": memory, the workers' time and what they sent are those of the part after it.";
+    }
     out += "<p class=\"note\">" + note + "</p></div>\n";
   }
   std::string charts = line_chart_html({by_step(metrics, "images/s", &TrainingRow::images_per_second)},

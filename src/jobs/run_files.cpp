@@ -48,6 +48,7 @@ RunRecord record_of(const JsonFields& root) {
     student.parameters = f->integer("parameters", 0);
     student.set = f->text("set");
     student.images = f->integer("images", 0);
+    student.seen_images = f->integer("seen_images", 0);
     if (const auto all = f->object("all")) student.all = read_ap(*all);
     student.per_class = read_per_class(*f);
     record.student = std::move(student);
@@ -62,6 +63,8 @@ RunRecord record_of(const JsonFields& root) {
                                      f->number("images_per_second", kNaN),
                                      f->number("data_wait", kNaN),
                                      f->number("teacher_wait", kNaN),
+                                     f->number("labelling", kNaN),
+                                     f->integer("resumed_after", 0),
                                      f->number("trainer_memory", kNaN),
                                      f->number("worker_memory", kNaN),
                                      f->named_numbers("teacher_busy")};

@@ -23,6 +23,7 @@ struct StudentResult {
   std::int64_t parameters = 0;  // 0: not given
   std::string set;
   std::int64_t images = 0;
+  std::int64_t seen_images = 0;  // of them, which its training used, too
   std::optional<ApNumbers> all;
   std::map<std::string, ApNumbers> per_class;
 };
@@ -37,6 +38,8 @@ struct TrainingResult {
   static constexpr double kNone = std::numeric_limits<double>::quiet_NaN();  // not given
   std::int64_t steps = 0, images = 0;
   double seconds = kNone, images_per_second = kNone, data_wait = kNone, teacher_wait = kNone;  // waits in seconds
+  double labelling = kNone;        // seconds before the first step, for pseudo labels
+  std::int64_t resumed_after = 0;  // steps; what follows is of the part after them, as are WireResult and stored views
   double trainer_memory = kNone, worker_memory = kNone;      // peak bytes; of the largest worker process of this host
   std::vector<std::pair<std::string, double>> teacher_busy;  // seconds in which its workers held a lease, by teacher
 };

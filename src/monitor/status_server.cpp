@@ -100,7 +100,9 @@ std::string fetch_page(const std::string& address, const std::string& page, doub
   client.set_connection_timeout(patience);
   client.set_read_timeout(patience);
   const httplib::Result answer = client.Get("/" + page);
-  if (!answer) throw Error("nobody answers: " + httplib::to_string(answer.error()), address);
+  if (!answer)
+    throw Error("nobody answers: " + httplib::to_string(answer.error()), address,
+                "is the run over? status.json in its folder names the address while it goes on");
   if (answer->status != 200) throw Error("answers with HTTP status " + std::to_string(answer->status), address);
   return answer->body;
 }

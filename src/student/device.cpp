@@ -15,7 +15,7 @@ at::Device device_of(const std::string& text, int local_rank) {
   const bool numbered = text.starts_with("cuda:") && text.size() > 5 && text.size() < 9 &&
                         std::all_of(text.begin() + 5, text.end(), [](char c) { return c >= '0' && c <= '9'; });
   if (text != "cpu" && text != "cuda" && !numbered) {
-    throw Error("unknown device '" + text + "'", "training.device", "cpu, cuda or cuda:N", Exit::kUsage);
+    throw Error("unknown device '" + text + "'", "device", "cpu, cuda or cuda:N", Exit::kUsage);
   }
   if (text == "cpu") return at::Device(at::kCPU);
   const std::size_t count = torch::cuda::is_available() ? torch::cuda::device_count() : 0;
@@ -24,7 +24,7 @@ at::Device device_of(const std::string& text, int local_rank) {
   if (static_cast<std::size_t>(index) >= count) {
     throw Error(
         "there is no device 'cuda:" + std::to_string(index) + "': " + std::to_string(count) + " CUDA devices are seen",
-        "training.device", "use cpu, or a build and machine with CUDA (conclave doctor)", Exit::kUsage);
+        "device", "use cpu, or a build and machine with CUDA (conclave doctor)", Exit::kUsage);
   }
   return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(index));
 }

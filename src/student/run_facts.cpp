@@ -32,7 +32,17 @@ std::size_t common_folder(const std::vector<ImageEntry>& images) {
   return slash == std::string::npos ? 0 : slash + 1;
 }
 
-// The set's images, by name, and boxes; not where they lie.
+std::string hash_of_file(const std::string& path) {
+  const std::string bytes = read_file(path);
+  return sha256(std::as_bytes(std::span(bytes))).substr(0, 16);
+}
+
+std::string weights_text(const LossWeights& weights) {
+  return text(std::vector<double>{weights.heat, weights.wh, weights.offset, weights.iou});
+}
+
+}  // namespace
+
 std::string content_of(const Dataset& dataset) {
   const std::size_t folder = common_folder(dataset.images);
   nlohmann::json images = nlohmann::json::array();
@@ -47,17 +57,6 @@ std::string content_of(const Dataset& dataset) {
                                 .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   return std::to_string(dataset.images.size()) + " images, " + sha256(std::as_bytes(std::span(bytes))).substr(0, 16);
 }
-
-std::string hash_of_file(const std::string& path) {
-  const std::string bytes = read_file(path);
-  return sha256(std::as_bytes(std::span(bytes))).substr(0, 16);
-}
-
-std::string weights_text(const LossWeights& weights) {
-  return text(std::vector<double>{weights.heat, weights.wh, weights.offset, weights.iou});
-}
-
-}  // namespace
 
 RunFacts run_facts(const RunOptions& options, const std::vector<Dataset>& datasets,
                    const std::vector<TeacherChannels>& teachers, const std::optional<Dataset>& val) {

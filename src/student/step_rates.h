@@ -4,10 +4,17 @@
 
 namespace conclave {
 
-// Seconds that a training has spent so far in this process; evaluation is not counted.
+// Seconds that a training has spent; evaluation is not counted.
 struct TimeSpent {
-  double training = 0, data_wait = 0, teacher_wait = 0;
+  double training = 0;                     // in steps
+  double data_wait = 0, teacher_wait = 0;  // parts of it
+  double labelling = 0;                    // before the first step: making pseudo labels, or finding their thresholds
 };
+
+inline TimeSpent operator+(const TimeSpent& a, const TimeSpent& b) {
+  return {a.training + b.training, a.data_wait + b.data_wait, a.teacher_wait + b.teacher_wait,
+          a.labelling + b.labelling};
+}
 
 struct StepRates {
   double images_per_second = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/clock.h"
 #include "core/error.h"
 #include "core/file.h"
 #include "core/log.h"
@@ -19,26 +20,6 @@ namespace {
 
 void require(bool ok, const char* key, const char* what) {
   if (!ok) throw Error(what, key, {}, Exit::kUsage);
-}
-
-void check_options(const RunOptions& options, const World& world) {
-  const TrainOptions& training = options.training;
-  require(training.batch >= 1, "training.batch", "must be at least 1");
-  require(training.ema >= 0 && training.ema < 1, "training.ema", "must lie in [0,1)");
-  require(training.swa.every >= 0, "training.swa.every", "must not be negative");
-  require(training.swa.from >= 0 && training.swa.from < 1, "training.swa.from", "must lie in [0,1)");
-  require(training.swa.norm_views >= 0, "training.swa.norm_views", "must not be negative");
-  require(training.eval_every >= 0, "training.eval_every", "must not be negative");
-  require(training.checkpoint_every >= 1, "training.checkpoint_every", "must be at least 1");
-  require(options.views.width % 32 == 0 && options.views.height % 32 == 0, "model.input", "must be multiples of 32");
-  check(training.schedule);
-  device_of(training.device, world.local_rank);
-  if (training.batch % world.size != 0) {
-    throw Error("a batch of " + std::to_string(training.batch) + " can't be shared equally by " +
-                    std::to_string(world.size) + " ranks",
-                "training.batch", "it counts the views of all ranks together: make it a multiple of the ranks",
-                Exit::kUsage);
-  }
 }
 
 std::string name_of(StoreMode mode) {
@@ -65,7 +46,7 @@ RunFacts shared_facts(const RunOptions& options, const std::vector<Dataset>& dat
   facts["ranks.bucket_mb"] = std::to_string(options.ranks.bucket_mb);
   facts["service.source"] = options.service.source;
   facts["service.store.mode"] = name_of(options.service.store.mode);
-  facts["data.val"] = val ? val->name + " " + run_facts(options, {*val}, {}).at("train." + val->name) : "none";
+  facts["data.val"] = val ? val->name + " " + content_of(*val) : "none";
   for (const TeacherOptions& teacher : options.teachers) {
     if (!teacher.weight) facts["teachers." + teacher.name + ".weight"] = "auto";
   }
@@ -94,6 +75,26 @@ void check_same_everywhere(const RunFacts& facts, ProcessGroup& ranks) {
 }
 
 }  // namespace
+
+void check_options(const RunOptions& options, const World& world) {
+  const TrainOptions& training = options.training;
+  require(training.batch >= 1, "training.batch", "must be at least 1");
+  require(training.ema >= 0 && training.ema < 1, "training.ema", "must lie in [0,1)");
+  require(training.swa.every >= 0, "training.swa.every", "must not be negative");
+  require(training.swa.from >= 0 && training.swa.from < 1, "training.swa.from", "must lie in [0,1)");
+  require(training.swa.norm_views >= 0, "training.swa.norm_views", "must not be negative");
+  require(training.eval_every >= 0, "training.eval_every", "must not be negative");
+  require(training.checkpoint_every >= 1, "training.checkpoint_every", "must be at least 1");
+  require(options.views.width % 32 == 0 && options.views.height % 32 == 0, "model.input", "must be multiples of 32");
+  check(training.schedule);
+  device_of(training.device, world.local_rank);
+  if (training.batch % world.size != 0) {
+    throw Error("a batch of " + std::to_string(training.batch) + " can't be shared equally by " +
+                    std::to_string(world.size) + " ranks",
+                "training.batch", "it counts the views of all ranks together: make it a multiple of the ranks",
+                Exit::kUsage);
+  }
+}
 
 struct Trainer::State {
   explicit State(ProcessGroup* others) : ranks(others != nullptr ? *others : alone) {}
@@ -142,6 +143,10 @@ const Coverage& Trainer::coverage() const {
   return state_->coverage;
 }
 
+const std::vector<Dataset>& Trainer::datasets() const {
+  return state_->datasets;
+}
+
 std::string Trainer::coverage_text() const {
   return to_text(state_->coverage, state_->options.classes, state_->sets, state_->teachers);
 }
@@ -177,18 +182,22 @@ RunResult Trainer::run(TargetSource& source, bool resume, const std::string& con
   facts["ranks"] = std::to_string(ranks.size());
   const bool live = asks_every_view(options.fusion);
   PseudoRule pseudo;
+  double labelling = 0;
   if (options.fusion.method == Method::kPseudo) {
     ranks.together([&] {
       if (resume && ranks.writes()) check_resumable(folder, facts);  // before what teachers said is touched
     });
     const PseudoInput input{options, state.datasets, state.val, state.coverage, state.teachers};
+    const SystemClock clock;
+    const TimePoint start = clock.now();
     const PseudoLabels labels = make_pseudo_labels(input, source, folder.pseudo(), resume, ranks);
+    labelling = (clock.now() - start).count();
     if (!live) log::info("{} pseudo labels", add_pseudo_labels(state.datasets, state.coverage, labels));
     pseudo = labels.rule;
   }
   const std::unique_ptr<TargetSource> empty = make_empty_source();
   const std::vector<TeacherChannels> asked = live ? state.teachers : std::vector<TeacherChannels>();
-  Training training({options, state.datasets, state.val, state.coverage, asked, ranks, pseudo}, facts);
+  Training training({options, state.datasets, state.val, state.coverage, asked, ranks, pseudo, labelling}, facts);
   if (resume) training.resume();
   ranks.together([&] {
     if (ranks.writes() && !config.empty()) write_file_atomically(folder.config(), config);

@@ -6,6 +6,7 @@
 #include "ranks/process_group.h"
 #include "student/options.h"
 #include "student/pseudo_boxes.h"
+#include "student/step_rates.h"
 #include "teachers/target_source.h"
 
 namespace conclave {
@@ -13,12 +14,16 @@ namespace conclave {
 // What a finished run reports.
 struct RunResult {
   std::int64_t steps = 0;
-  double seconds = 0;  // of training over all parts of a resumed run, without set-up and evaluation
+  std::int64_t resumed_after = 0;  // steps that earlier processes had done
+  TimeSpent spent;                 // by all processes of a resumed run, on this rank
   double images_per_second = 0;
-  double data_wait = 0;                           // seconds in which this process waited for images
-  SourceStats source;                             // of this rank
+  SourceStats source;                             // of this process
   std::vector<ClassThreshold> pseudo_thresholds;  // per class, where pseudo labels were made
 };
+
+// Throws Error (Exit::kUsage) for options out of range, such as a batch that can't be shared equally by the ranks, and
+// for a device that is not there.
+void check_options(const RunOptions& options, const World& world);
 
 // Trains the student of `options` into its run folder: weights/{best,last}.safetensors, checkpoint/, metrics.jsonl,
 // trace.txt, TensorBoard events. `source` answers for options.teachers in their order (make_empty_source() for methods
@@ -32,14 +37,14 @@ struct RunResult {
 class Trainer {
  public:
   // Loads the sets and derives the coverage, so that everything wrong with them is found before a worker starts. Writes
-  // nothing. Throws Error as load_dataset and derive_coverage do, and for options out of range, such as a batch that
-  // can't be shared equally by the ranks. The group must outlive the trainer.
+  // nothing. Throws Error as load_dataset, derive_coverage and check_options do. The group must outlive the trainer.
   Trainer(RunOptions options, std::vector<TeacherChannels> teachers, ProcessGroup& ranks);
   Trainer(RunOptions options, std::vector<TeacherChannels> teachers);  // in one process
   ~Trainer();
 
   const Coverage& coverage() const;
-  std::string coverage_text() const;  // the table
+  const std::vector<Dataset>& datasets() const;  // data.train
+  std::string coverage_text() const;             // the table
 
   // Throws Error (Exit::kUsage) on all ranks where one differs from rank 0 in what decides the result or when ranks
   // meet. run() begins with it; a caller that lets ranks meet before calls it first.

@@ -1,7 +1,6 @@
 #include "student/training.h"
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "core/error.h"
 #include "core/log.h"
@@ -13,6 +12,7 @@
 #include "student/evaluate.h"
 #include "student/norm_statistics.h"
 #include "student/sampler.h"
+#include "student/saved_progress.h"
 #include "student/schedule.h"
 
 namespace conclave {
@@ -25,29 +25,11 @@ std::map<std::string, std::string> provenance(std::int64_t step, std::uint64_t s
   return {{"step", std::to_string(step)}, {"seed", std::to_string(seed)}};
 }
 
-// What a checkpoint says beside the facts.
-struct SavedProgress {
-  double seconds = 0;
-  std::optional<std::int64_t> evaluated;
-};
-
-// Throws Error where the checkpoint is of a run with other facts.
-SavedProgress check_facts(const Checkpoint& checkpoint, const RunFacts& facts, const std::string& where) {
-  RunFacts saved = checkpoint.metadata;
-  const auto seconds = saved.extract("seconds");
-  const auto evaluated = saved.extract("evaluated");
-  check_same_run(saved, facts, where);
-  SavedProgress progress;
-  if (!evaluated.empty()) progress.evaluated = std::strtoll(evaluated.mapped().c_str(), nullptr, 10);
-  if (!seconds.empty()) progress.seconds = std::strtod(seconds.mapped().c_str(), nullptr);
-  return progress;
-}
-
 }  // namespace
 
 void check_resumable(const RunFolder& folder, const RunFacts& facts) {
   const std::optional<Checkpoint> checkpoint = load_checkpoint(folder.checkpoints());
-  if (checkpoint) check_facts(*checkpoint, facts, folder.checkpoints().string());
+  if (checkpoint) take_progress(checkpoint->metadata, facts, folder.checkpoints().string());
 }
 
 Training::Training(const TrainingInput& input, RunFacts facts)
@@ -60,12 +42,14 @@ Training::Training(const TrainingInput& input, RunFacts facts)
       ranks_(input.ranks),
       pseudo_(input.pseudo),
       facts_(std::move(facts)),
+      validation_(input.val ? content_of(*input.val) : "none"),
       folder_{input.options.run},
       share_(training_.batch / ranks_.size()),
       device_(device_of(training_.device, ranks_.world().local_rank)),
       spec_(spec_of(options_)),
       student_(options_, device_, ranks_),
       phases_(clock_) {
+  spent_.labelling = input.labelling;
   if (training_.trace_steps == 0) return;
   const std::string name = "rank-" + std::to_string(ranks_.rank());
   std::filesystem::create_directories(folder_.root / "trace");
@@ -76,12 +60,11 @@ Training::Training(const TrainingInput& input, RunFacts facts)
 void Training::resume() {
   on_writer([this] { load(); });
   const at::Tensor progress =
-      at::tensor({static_cast<double>(step_), static_cast<double>(evaluated_), best_, seconds_before_}, at::kDouble);
+      at::tensor({static_cast<double>(step_), static_cast<double>(evaluated_), best_}, at::kDouble);
   ranks_.broadcast({progress});
   step_ = saved_step_ = static_cast<std::int64_t>(progress[0].item<double>());
   evaluated_ = static_cast<std::int64_t>(progress[1].item<double>());
   best_ = progress[2].item<double>();
-  seconds_before_ = progress[3].item<double>();
 }
 
 void Training::load() {
@@ -91,12 +74,17 @@ void Training::load() {
     log::info("{}: no checkpoint, training starts at step 0", where);
     return;
   }
-  const SavedProgress progress = check_facts(*checkpoint, facts_, where);
+  const SavedProgress progress = take_progress(checkpoint->metadata, facts_, where);
   student_.load(checkpoint->tensors, where);
   step_ = checkpoint->step;
   best_ = checkpoint->best;
-  evaluated_ = progress.evaluated.value_or(evaluated_);
-  seconds_before_ = progress.seconds;
+  evaluated_ = progress.evaluated;
+  before_ = progress.spent;
+  if (!progress.validation.empty() && progress.validation != validation_) {
+    best_ = -1;
+    evaluated_ = 0;
+    log::warn("data.val is not what it was: the best weights are chosen anew, from here on");
+  }
   log::info("training goes on after step {}", step_);
 }
 
@@ -153,12 +141,12 @@ RunResult Training::run(TargetSource& source) {
   board_.reset();
   RunResult result;
   result.steps = step_;
-  result.seconds = seconds_before_ + spent_.training;
-  result.images_per_second = result.seconds > 0 ? static_cast<double>(step_ * training_.batch) / result.seconds : 0;
-  result.data_wait = spent_.data_wait;
+  result.resumed_after = first_step;
+  result.spent = before_ + spent_;
+  const double seconds = result.spent.training;
+  result.images_per_second = seconds > 0 ? static_cast<double>(step_ * training_.batch) / seconds : 0;
   result.source = source.stats();
-  if (first_step < steps)
-    log::info("{} steps in {:.1f} s, {:.1f} images/s", step_, result.seconds, result.images_per_second);
+  if (first_step < steps) log::info("{} steps in {:.1f} s, {:.1f} images/s", step_, seconds, result.images_per_second);
   return result;
 }
 
@@ -304,8 +292,7 @@ void Training::save(bool may_retake) {
   on_writer([&] {
     run_log_->flush();
     Checkpoint checkpoint{step_, best_, student_.tensors(), facts_};
-    checkpoint.metadata["evaluated"] = std::to_string(evaluated_);
-    checkpoint.metadata["seconds"] = std::to_string(seconds_before_ + spent_.training);
+    put_progress({evaluated_, validation_, before_ + spent_}, checkpoint.metadata);
     TensorMap weights = ship_later ? TensorMap() : shipped_;
     check_weights(weights, folder_.last());
     writer_.start([this, step = step_, checkpoint = std::move(checkpoint), weights = std::move(weights)] {

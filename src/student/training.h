@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "core/clock.h"
@@ -14,6 +15,7 @@
 #include "student/run_log.h"
 #include "student/sampler.h"
 #include "student/status_board.h"
+#include "student/step_rates.h"
 #include "student/student_state.h"
 #include "student/trainer.h"
 #include "student/write_behind.h"
@@ -30,6 +32,7 @@ struct TrainingInput {
   const std::vector<TeacherChannels>& teachers;  // that are asked for every view
   ProcessGroup& ranks;
   PseudoRule pseudo = {};  // where pseudo labels are made per view
+  double labelling = 0;    // TimeSpent::labelling
 };
 
 // Throws Error where the newest checkpoint of the folder belongs to a run with other facts. Changes nothing.
@@ -74,6 +77,7 @@ class Training {
   ProcessGroup& ranks_;
   const PseudoRule pseudo_;
   const RunFacts facts_;
+  const std::string validation_;  // data.val's content
   const RunFolder folder_;
   const int share_;  // views of this rank in a batch
   const at::Device device_;
@@ -88,8 +92,8 @@ class Training {
   std::int64_t saved_step_ = 0;  // of the newest checkpoint that is written or being written
   std::int64_t evaluated_ = 0;   // the step of the newest evaluation
   double best_ = -1;
-  double seconds_before_ = 0;  // of earlier processes
-  TimeSpent spent_;
+  TimeSpent before_;  // in earlier processes
+  TimeSpent spent_;   // in this one
   Phases phases_;
   std::optional<TraceFile> trace_;
   std::unique_ptr<RunLog> run_log_;  // on the rank that writes

@@ -201,6 +201,10 @@ bool reaches_other_hosts(const std::string& address) {
 }
 
 void check_trainer_keys(const std::string& address, const TrainerKeys& keys) {
+  const auto begins = [&](const char* scheme) { return address.rfind(scheme, 0) == 0; };
+  if (!begins("tcp://") && !begins("ipc://") && !begins("inproc://")) {
+    throw Error("is no address: give tcp://HOST:PORT (* picks a port) or ipc://PATH", address, {}, Exit::kUsage);
+  }
   if (!keys.secret.empty()) {
     load_key_pair(keys.secret);
     AllowList{keys.allow};

@@ -40,7 +40,7 @@ void WorkerConnection::reconnect() {
     socket_->connect(address_);
   } catch (const zmq::error_t& error) {
     throw Error(std::string("can't connect: ") + error.what(), address_,
-                "give the trainer's address: tcp://HOST:PORT, ipc://PATH or inproc://NAME");
+                "give the trainer's address: tcp://HOST:PORT or ipc://PATH");
   }
 }
 

@@ -23,7 +23,8 @@ constexpr const char* kRun =
 constexpr const char* kCompare =
     "base: run.yaml\nrun: folder\nseeds: [3, 5]\nbaseline: a\nenvironment: {WHERE: \"{run}/seed{seed}\"}\n"
     "prepare:\n"
-    "  - {name: split, each_seed: true, command: [data, split, x.json, --seed, \"{seed}\"]}\n"
+    "  - {name: split, each_seed: true, command: [data, split, x.json, --classes, x, --seed, \"{seed}\", --out, "
+    "parts]}\n"
     "  - {name: teacher, each_seed: true, train: run.yaml, set: {run: \"{run}/seed{seed}/t\"}}\n"
     "  - {name: all, command: [data, check, --images, \"{run}\"]}\n"
     "methods:\n"
@@ -87,7 +88,8 @@ TEST_F(ComparePlanTest, RunsAreMethodsTimesSeedsAndStartSeedBySeed) {
 
 TEST_F(ComparePlanTest, FolderAndSeedAreFilledInEverywhere) {
   const ComparePlan made = plan(kCompare);
-  EXPECT_THAT(task(made, "split, seed 5").words, ElementsAre("data", "split", "x.json", "--seed", "5"));
+  EXPECT_THAT(task(made, "split, seed 5").words,
+              ElementsAre("data", "split", "x.json", "--classes", "x", "--seed", "5", "--out", "parts"));
   const PlannedTask& run = task(made, "kd, seed 5");
   EXPECT_THAT(run.environment, ElementsAre(std::pair<std::string, std::string>("WHERE", "folder/seed5")));
   EXPECT_EQ(run.words[0], "distill");
@@ -148,14 +150,58 @@ TEST_F(ComparePlanTest, ProbesRunAloneAndWarmUpFitsIntoTheStepsThatComeOut) {
   EXPECT_EQ(task(made, "b, seed 3").options->training.schedule.warmup, 8);
 }
 
-TEST_F(ComparePlanTest, TheTestSetIsTheSameForAllAndSeenByNobody) {
+TEST_F(ComparePlanTest, TheTestSetIsTheSameForAll) {
   EXPECT_THAT(error(kCompare, {"methods.b.set.data.test.labelled=[x]"}),
               HasSubstr("methods.b is tested on another data.test than a"));
-  EXPECT_THAT(error(kCompare, {"methods.b.set.data.val.name=v", "methods.b.set.data.val.annotations=./t.json",
-                               "methods.b.set.data.val.images=i"}),
-              HasSubstr("methods.b chooses its weights on data.test"));
-  EXPECT_THAT(error(kCompare, {"methods.b.set.data.train.0.annotations=t.json"}),
-              HasSubstr("methods.b trains on data.test: its set s has the same annotations, t.json"));
+}
+
+// Image files count, not the annotations that list them.
+TEST_F(ComparePlanTest, TheTestSetIsSeenByNobody) {
+  const auto listing = [&](const std::string& name, const std::vector<std::string>& images) {
+    std::string text;
+    for (const std::string& image : images) {
+      text += (text.empty() ? "" : ", ") + ("{\"id\": " + std::to_string(text.size() + 1)) + ", \"file_name\": \"" +
+              image + "\", \"width\": 8, \"height\": 8}";
+    }
+    return folder_
+        .write(name,
+               "{\"images\": [" + text + "], \"annotations\": [], \"categories\": [{\"id\": 1, \"name\": \"x\"}]}")
+        .string();
+  };
+  const std::string pile = (folder_ / "pile").string();
+  for (const char* image : {"pile/1.jpg", "pile/2.jpg", "pile/3.jpg"}) folder_.write(image, "");
+  std::filesystem::create_directory_symlink(pile, folder_ / "other");
+  const std::vector<std::string> test = {"set.data.test.images=" + pile,
+                                         "set.data.test.annotations=" + listing("t.json", {"1.jpg", "2.jpg"})};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.end(), test.begin(), test.end());
+    return more;
+  };
+  const std::string val = listing("v.json", {"2.jpg", "3.jpg"});
+  EXPECT_THAT(error(kCompare, with({"methods.b.set.data.val={name: v, annotations: " + val +
+                                    ", images: " + (folder_ / "other").string() + "}"})),
+              HasSubstr("b chooses its weights on 1 of the 2 images of data.test: its set v has them, too"));
+  EXPECT_THAT(error(kCompare, with({"methods.kd.set.data.train=[{name: pile, images: " + pile + "}]"})),
+              HasSubstr("kd trains on 2 of the 2 images of data.test: its set pile has them, too"));
+  EXPECT_THAT(error(kCompare, with({"prepare.1.set.data.train=[{name: pile, images: " + pile + "}]",
+                                    "prepare.1.set.fusion.method=ignore"})),
+              HasSubstr("teacher trains on 2 of the 2 images of data.test"));
+  EXPECT_NO_THROW(plan(kCompare, with({"methods.b.set.data.val={name: v, annotations: " +
+                                       listing("v3.json", {"3.jpg"}) + ", images: " + pile + "}"})));
+}
+
+TEST_F(ComparePlanTest, WhatARunWouldRefuseIsToldBeforeAnyStarts) {
+  EXPECT_THAT(error(kCompare, {"methods.kd.set={fusion.method: pseudo, teachers: [{name: t, classes: [x], weights: "
+                               "\"{run}/seed{seed}/t/w.safetensors\"}], data.train: [{name: u, images: i}]}"}),
+              HasSubstr("kd: class 'x': its pseudo labels have no threshold"));
+  EXPECT_THAT(error(kCompare, {"set.classes=[x, y]", "set.data.train.0.labelled=[x, y]"}),
+              HasSubstr("kd: class 'y': no source covers it on set 's'"));
+  EXPECT_THAT(error(kCompare, {"methods.kd.set.fusion.loss=relu", "methods.kd.set.fusion.floor=0"}),
+              HasSubstr("kd: fusion: a floor of"));
+  EXPECT_THAT(error(kCompare, {"methods.kd.set.service.bind=\"tcp://*:5555\""}), HasSubstr("without keys"));
+  EXPECT_THAT(error(kCompare, {"set.training.warmup=50"}), HasSubstr("training.warmup"));
+  EXPECT_THAT(error(kCompare, {"prepare.0.command=[data, splitt, x.json]"}), HasSubstr("split: "));
+  EXPECT_THAT(error(kCompare, {"prepare.0.command=[distil]"}), HasSubstr("did you mean 'distill'"));
 }
 
 TEST_F(ComparePlanTest, ARunWaitsForTheTrainingThatMakesWhatItReads) {
@@ -277,9 +323,9 @@ TEST_F(ComparePlanTest, WhatIsAddedIsADifferenceUnlessItIsTheDefault) {
   };
   EXPECT_THAT(added("methods.b.set.data.train.0.labelled=[x]"),
               Contains("methods.b: data.train.0.labelled.0 was not given, now it is x"));
-  EXPECT_THAT(added("methods.b.set.data.train.0.labelled=[]"), testing::SizeIs(1)) << "none is not all";
-  EXPECT_THAT(added("methods.kd.set.teachers.0.map={y: x}"),
-              Contains("methods.kd: teachers.0.map.y was not given, now it is x"));
+  EXPECT_THAT(added("methods.kd.set.data.train.0.labelled=[]"), testing::SizeIs(1)) << "none is not all";
+  EXPECT_THAT(added("methods.kd.set.teachers.0.map={x: x}"),
+              Contains("methods.kd: teachers.0.map.x was not given, now it is x"));
   const CompareFacts all = plan(kCompare).facts;
   CompareFacts older = all;
   std::erase_if(older, [](const auto& fact) {

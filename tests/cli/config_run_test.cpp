@@ -140,7 +140,7 @@ TEST(RunOptions, ReportEveryContradictionWithItsPlace) {
       {"2:16", "class 'car' is named twice"},
       {"3:16", "model.input is [320, 100], but both must be multiples of 32"},
       {"4:16", "views.scale: the first is larger"},
-      {"7:11", "training.warmup is longer than training.steps"},
+      {"7:11", "training.warmup, 11, is longer than training.steps, 10"},
       {"9:11", "training.window must hold at least one batch"},
       {"10:11", "training.device must be cpu, cuda or cuda:N"},
       {"13:55", "data.train.0.labelled names 'cra', which is not one of `classes`; did you mean 'car'?"},
@@ -309,22 +309,28 @@ TEST(ConfigReference, HoldsEveryKeyThatIsPrinted) {
 }
 
 TEST(Run, OptionsThatDecideNothingAreNamedWithTheirMethod) {
-  FusionOptions fusion;
+  RunOptions options;
+  FusionOptions& fusion = options.fusion;
   fusion.method = Method::kKd;
   fusion.temperature = 2;
-  EXPECT_THAT(options_without_effect(fusion), ElementsAre());
+  EXPECT_THAT(options_without_effect(options), ElementsAre());
   fusion.loss = DistillLoss::kRelu;
-  EXPECT_THAT(options_without_effect(fusion),
+  EXPECT_THAT(options_without_effect(options),
               ElementsAre(AllOf(HasSubstr("fusion.temperature"), HasSubstr("kd and fusion.loss relu"))));
   fusion.method = Method::kPseudo;
   fusion.labels_win = true;
-  EXPECT_THAT(options_without_effect(fusion), ElementsAre(AllOf(HasSubstr("fusion.temperature"), HasSubstr("pseudo")),
-                                                          AllOf(HasSubstr("fusion.labels_win"), HasSubstr("pseudo"))));
+  EXPECT_THAT(options_without_effect(options), ElementsAre(AllOf(HasSubstr("fusion.temperature"), HasSubstr("pseudo")),
+                                                           AllOf(HasSubstr("fusion.labels_win"), HasSubstr("pseudo"))));
   fusion.method = Method::kKdLabels;
   fusion.loss = DistillLoss::kQfl;
-  EXPECT_THAT(options_without_effect(fusion), ElementsAre());
+  EXPECT_THAT(options_without_effect(options), ElementsAre());
   fusion.both = false;
-  EXPECT_THAT(options_without_effect(fusion), ElementsAre(HasSubstr("fusion.labelled labels")));
+  EXPECT_THAT(options_without_effect(options), ElementsAre(HasSubstr("fusion.labelled labels")));
+  options.fusion = {};
+  options.training.eval_every = 10;
+  EXPECT_THAT(options_without_effect(options), ElementsAre(HasSubstr("training.eval_every has no effect")));
+  options.val.name = "val";
+  EXPECT_THAT(options_without_effect(options), ElementsAre());
 }
 
 }  // namespace

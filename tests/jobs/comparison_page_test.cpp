@@ -71,7 +71,8 @@ Comparison full_comparison(const RunFolder& folder, std::size_t methods, std::si
                                   {"fusion.method=" + kMethods[m], "fusion.loss=qfl"},
                                   kMethods[m],
                                   "qfl",
-                                  {}});
+                                  {},
+                                  "val, every 250 steps"});
     for (std::size_t s = 0; s < seeds; ++s) {
       ComparedRun run;
       run.method = kMethods[m];
@@ -257,7 +258,7 @@ TEST(ComparisonPage, EscapesHostileNamesEverywhere) {
   const std::string evil = "<img src=x onerror=alert(1)>";
   Comparison comparison = full_comparison(folder, 2, 2, {evil, "b"});
   comparison.name = comparison.budget = comparison.baseline = evil;
-  comparison.methods[0] = {evil, evil, {evil}, evil, evil, evil};
+  comparison.methods[0] = {evil, evil, {evil}, evil, evil, evil, evil};
   for (ComparedRun& run : comparison.runs) {
     if (run.method == "pseudo") run.method = evil;
     run.record.environment = {{evil, evil}};

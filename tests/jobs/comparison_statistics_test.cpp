@@ -88,6 +88,42 @@ TEST(ComparisonStatistics, CostIsTheMeanOfWhatRunsTell) {
   EXPECT_TRUE(std::isnan(comparison.summaries[1].cost.seconds));
 }
 
+// The last part of a resumed run alone is known of its teachers.
+TEST(ComparisonStatistics, CostLeavesTheTeachersOfResumedRunsOut) {
+  Comparison comparison = comparison_of({{"kd", {0.5, 0.6}}, {"labels", {0.5, 0.5}}}, "labels");
+  for (std::size_t s = 0; s < 2; ++s) {
+    RunRecord& record = comparison.runs[s].record;
+    record.training = training(10, 2, 1);
+    record.training->labelling = 4;
+    record.training->teacher_busy = {{"a", 5.0}};
+    record.wire.emplace();
+    record.wire->views = 100;
+    record.stored_views = 10;
+  }
+  RunRecord& resumed = comparison.runs[1].record;
+  resumed.training->resumed_after = 900;
+  resumed.training->teacher_busy = {{"a", 1.0}};
+  resumed.wire->views = 7;
+  resumed.stored_views = 3;
+  summarise(comparison);
+  const MethodCost& cost = comparison.summaries[0].cost;
+  EXPECT_EQ(cost.teacher_busy, 5.0);
+  EXPECT_EQ(cost.views_asked, 100.0);
+  EXPECT_EQ(cost.views_stored, 10.0);
+  EXPECT_EQ(cost.seconds, 10.0);
+  EXPECT_EQ(cost.labelling, 4.0);
+}
+
+TEST(ComparisonStatistics, TheBestTeacherIsThatOfAnyMethod) {
+  Comparison comparison = comparison_of({{"weak", {0.4}}, {"strong", {0.5}}, {"labels", {0.6}}}, "labels");
+  comparison.runs[0].record.teachers = {{"small", {"a"}, {{"a", numbers_of(0.3)}}}};
+  comparison.runs[1].record.teachers = {{"large", {"a"}, {{"a", numbers_of(0.6)}}}};
+  summarise(comparison);
+  EXPECT_DOUBLE_EQ(comparison.teachers[0].ap.mean, 0.6);
+  EXPECT_DOUBLE_EQ(comparison.summaries[0].per_class[0].ap_retention.mean, 0.9 * 0.4 / 0.3) << "its own";
+  EXPECT_DOUBLE_EQ(comparison.summaries[2].per_class[0].ap_retention.mean, 0.9 * 0.6 / 0.6) << "it asks none";
+}
+
 TEST(Verdict, ClaimsADifferenceOnlyWhereTheIntervalExcludesZero) {
   EXPECT_EQ(verdict_on("kd", "pseudo", {0.02, 0.005, 0.035, 5}),
             "kd is better than pseudo: +2.0 AP [+0.5, +3.5] over 5 seeds.");
@@ -140,6 +176,14 @@ TEST(Verdict, NotesWhatElseDiffersBetweenMethods) {
   summarise(comparison);
   EXPECT_THAT(comparison.notes, ::testing::Contains(HasSubstr("none (labels); x.safetensors (kd)")));
   EXPECT_THAT(comparison.notes, ::testing::Contains(HasSubstr("different versions of the program: 1.0, 1.1")));
+  comparison.methods[0].choice = "val, every 250 steps";
+  comparison.methods[1].choice = "the last ones";
+  comparison.runs[1].record.student->images = 72;
+  comparison.runs[1].record.student->seen_images = 12;
+  summarise(comparison);
+  EXPECT_THAT(comparison.notes, ::testing::Contains(HasSubstr("the last ones (labels); val, every 250 steps (kd)")));
+  EXPECT_THAT(comparison.notes, ::testing::Contains(HasSubstr("images of the test set, which says nothing about new "
+                                                              "images: kd (12 of 72)")));
 }
 
 TEST(Verdict, RoundingNeverHidesTheSideOfZero) {

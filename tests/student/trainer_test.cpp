@@ -161,6 +161,44 @@ TEST(Trainer, ResumedIsBitIdenticalToUninterrupted) {
   expect_same_outcome(whole, parts);
 }
 
+TEST(Trainer, AResumedRunCountsTheTimeOfAllItsParts) {
+  const TinyRun tiny;
+  RunOptions options = tiny.options("parts");
+  const RunResult first = train(options);
+  EXPECT_EQ(first.resumed_after, 0);
+  std::filesystem::remove(RunFolder{options.run}.checkpoints() / "step-00000012.safetensors");
+  const RunResult second = train(options, true);
+  EXPECT_EQ(second.resumed_after, 8);
+  EXPECT_GT(first.spent.training, 0);
+  const std::string saved = load_checkpoint(RunFolder{options.run}.checkpoints())->metadata.at("seconds");
+  EXPECT_NEAR(std::stod(saved), second.spent.training, 1e-3) << "saved after the last step";
+  const RunResult third = train(options, true);
+  EXPECT_EQ(third.resumed_after, 12);
+  EXPECT_NEAR(third.spent.training, second.spent.training, 1e-3);
+  EXPECT_NEAR(third.spent.data_wait, second.spent.data_wait, 1e-3);
+}
+
+// Weights that were best on other images say nothing about these.
+TEST(Trainer, AnotherValidationSetChoosesTheBestWeightsAnew) {
+  const TinyRun tiny;
+  RunOptions options = tiny.options("run");
+  options.training.eval_every = 4;
+  options.val = options.train[0];
+  options.val.limit = 3;
+  train(options);
+  const auto best_after = [&](double best) {
+    Checkpoint checkpoint = *load_checkpoint(RunFolder{options.run}.checkpoints());
+    std::filesystem::remove_all(RunFolder{options.run}.checkpoints());
+    checkpoint.best = best;
+    save_checkpoint(RunFolder{options.run}.checkpoints(), checkpoint);
+    train(options, true);
+    return load_checkpoint(RunFolder{options.run}.checkpoints())->best;
+  };
+  EXPECT_EQ(best_after(0.99), 0.99) << "the same set";
+  options.val.limit = 5;
+  EXPECT_LT(best_after(0.99), 0.9);
+}
+
 TEST(Trainer, DistilsFromALocalSourceAndSurvivesAStall) {
   const TinyRun tiny;
   const RunOptions whole = tiny.options("whole", Method::kKd, {}), parts = tiny.options("parts", Method::kKd, {});

@@ -1,0 +1,129 @@
+#include "cli/compare_refusals.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "cli/compare_inputs.h"
+#include "cli/program.h"
+#include "cli/run_teachers.h"
+#include "cli/teacher_side.h"
+#include "core/error.h"
+#include "datasets/coco_file.h"
+#include "fusion/fuse.h"
+#include "student/pseudo.h"
+#include "student/trainer.h"
+#include "teachers/engine.h"
+
+namespace conclave {
+namespace {
+
+namespace fs = std::filesystem;
+using Names = std::vector<std::string>;
+
+bool has(const Names& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+class Refusals {
+ public:
+  Refusals(const ComparePlan& plan, ConfigErrors& errors)
+      : file_(plan.options.file), tasks_(plan.tasks), errors_(errors) {}
+
+  void check(const PlannedTask& task) {
+    try {
+      if (task.options) {
+        check_training(task, *task.options);
+      } else if (const std::string why = why_no_command(task.words); !why.empty()) {
+        add(task, why);
+      }
+    } catch (const Error& error) {
+      add(task, error.what());
+    }
+  }
+
+ private:
+  void add(const PlannedTask& task, const std::string& why) {
+    const std::string kind = task.name.substr(0, task.name.find(','));  // once for all seeds
+    if (told_.insert(kind + why).second) errors_.add({task.options ? task.words[1] : file_, 0, 0}, kind + ": " + why);
+  }
+
+  void check_training(const PlannedTask& task, const RunOptions& options) {
+    const FusionOptions& fusion = options.fusion;
+    check_options(options, World());
+    if (needs_teachers(fusion.method)) effective_floor(fusion);
+    check_teachers(options, task.words[1]);
+    const auto sets = sets_of(options);
+    const auto teachers = teachers_of(options);
+    if (!sets || !teachers) return;
+    const Coverage coverage = derive_coverage(fusion.method, fusion.both, options.classes, *sets, *teachers);
+    if (fusion.method == Method::kPseudo && options.val.name.empty()) {
+      const std::optional<Dataset> none;
+      check_thresholds({options, {}, none, coverage, *teachers});
+    }
+  }
+
+  // Nothing where a file that is not there yet decides.
+  std::optional<std::vector<CoveredSet>> sets_of(const RunOptions& options) {
+    std::vector<CoveredSet> sets;
+    for (const DatasetOptions& set : options.train) {
+      if (set.all_labelled && !fs::is_regular_file(set.annotations)) return std::nullopt;
+      const Names labelled = set.all_labelled ? categories(set.annotations) : set.labelled;
+      CoveredSet& covered = sets.emplace_back();
+      covered.name = set.name;
+      for (const std::string& cls : options.classes) covered.labelled.push_back(has(labelled, cls));
+    }
+    return sets;
+  }
+
+  std::optional<std::vector<TeacherChannels>> teachers_of(const RunOptions& options) {
+    std::vector<TeacherChannels> teachers;
+    if (!needs_teachers(options.fusion.method)) return teachers;
+    for (const TeacherOptions& teacher : options.teachers) {
+      const Names classes = classes_of(teacher);
+      if (classes.empty()) return std::nullopt;
+      teachers.push_back(map_classes(teacher, classes, options.classes));
+    }
+    return teachers;
+  }
+
+  // Empty where they are not known yet.
+  Names classes_of(const TeacherOptions& teacher) {
+    if (!teacher.classes.empty()) return teacher.classes;
+    if (teacher.weights.empty()) return {};
+    const std::string path = real_path(teacher.weights);
+    for (const PlannedTask& task : tasks_) {
+      if (task.options && lies_in(path, real_path(task.folder))) return task.options->classes;
+    }
+    if (!fs::is_regular_file(path)) return {};
+    const auto known = of_weights_.find(path);
+    return known != of_weights_.end() ? known->second
+                                      : of_weights_[path] = Engine(teacher.file(), teacher.engine).classes();
+  }
+
+  Names categories(const std::string& annotations) {
+    const auto known = of_annotations_.find(annotations);
+    if (known != of_annotations_.end()) return known->second;
+    Names names;
+    for (const CocoCategory& category : read_coco(annotations).categories) names.push_back(category.name);
+    return of_annotations_[annotations] = std::move(names);
+  }
+
+  const std::string& file_;
+  const std::vector<PlannedTask>& tasks_;
+  ConfigErrors& errors_;
+  std::map<std::string, Names> of_weights_, of_annotations_;  // by path
+  std::set<std::string> told_;
+};
+
+}  // namespace
+
+void check_refusals(const ComparePlan& plan, ConfigErrors& errors) {
+  Refusals refusals(plan, errors);
+  for (const PlannedTask& task : plan.tasks) refusals.check(task);
+}
+
+}  // namespace conclave

@@ -1,0 +1,13 @@
+#pragma once
+
+#include "cli/compare_plan.h"
+#include "core/config_node.h"
+
+namespace conclave {
+
+// Adds what the tasks would refuse as soon as they start, each reason once: command lines that are none, options out of
+// range, classes that nothing covers, pseudo labels without thresholds, addresses without keys. Sets and teachers that
+// a step makes are known by that step's configuration, as far as it says.
+void check_refusals(const ComparePlan& plan, ConfigErrors& errors);
+
+}  // namespace conclave
