@@ -8,7 +8,6 @@
 
 #include "cli/commands.h"
 #include "core/error.h"
-#include "core/join.h"
 #include "store/store_options.h"
 #include "store/store_upkeep.h"
 
@@ -62,7 +61,6 @@ void print_unreadable(const std::vector<SegmentReport>& reports) {
 
 void list(const std::vector<std::string>& folders, bool each) {
   const std::vector<SegmentReport> reports = survey_all(folders, Payloads::kSkip);
-  if (reports.empty()) throw Error("holds no segment of a target store", join(folders));
   std::uint64_t targets = 0, bytes = 0;
   std::map<std::string, StoredTargets> teachers;
   for (const SegmentReport& report : reports) {

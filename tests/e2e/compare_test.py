@@ -195,7 +195,8 @@ class Compare(unittest.TestCase):
 
     def test_a_failed_run_is_reported_and_the_rest_goes_on(self):
         folder = fixture().folder
-        fixture().write("junk.safetensors", "not weights")
+        os.mkdir(f"{folder}/junk")
+        fixture().write("junk/photo.jpg", "not an image")
         file = fixture().write("failing.yaml", f"""
 run: {folder}/failing
 seeds: [0]
@@ -206,12 +207,12 @@ set: {{training.warmup: 0, service.source: local}}
 methods:
   labels: {{config: both.yaml}}
   shifted: {{config: both.yaml, seed_shift: 100}}
-  broken: {{config: merge.yaml, set: {{teachers.0.weights: {folder}/junk.safetensors}}}}
+  broken: {{config: merge.yaml, set: {{data.train.1.images: {folder}/junk}}}}
 """)
         done = run("compare", file)
         self.assertEqual(done.returncode, 1, done.stderr)
         self.assertIn("1 of 3 tasks failed", done.stderr)
-        self.assertIn("junk.safetensors", done.stderr, "the end of its log")
+        self.assertIn("junk/photo.jpg", done.stderr, "the end of its log")
         with open(f"{folder}/failing/results.json") as content:
             results = json.load(content)
         self.assertEqual([each["state"] for each in results["runs"]], ["done", "done", "failed"])
@@ -286,6 +287,7 @@ methods:
 
     def test_what_is_wrong_is_told_before_anything_is_started(self):
         folder = fixture().folder
+        fixture().write("junk.safetensors", "not weights")
         cases = [
             ("baseline=psuedo", "did you mean 'pseudo'"),
             ("seeds=[]", "seeds is empty"),
@@ -298,7 +300,12 @@ methods:
             ("methods.kd.set.seed=3", "the comparison itself sets seed"),
             ("methods.kd.set.classes=[person]", "has the classes"),
             ("methods.kd.set.data.test.limit=3", "another data.test"),
-            (f"set.data.val={{name: v, images: x, annotations: {folder}/data/test/annotations.json}}", "chooses its weights on"),
+            (f"set.data.val={{name: v, images: {folder}/data/test/images, annotations: {folder}/data/test/annotations.json}}",
+             "chooses its weights on"),
+            (f"set.data.train.1={{name: car, images: {folder}/data/test/images}}", "images of data.test"),
+            (f"methods.kd.set.teachers.0.weights={folder}/junk.safetensors", "is no safetensors file"),
+            ("methods.kd.set.fusion={loss: relu, floor: 0}", "leaves nothing to learn from"),
+            ("prepare.0={name: draw, command: [data, splitt]}", "draw: "),
             ("budget={minutes: 3}", "budget must be {images: N}"),
             ("gap=[ignore, labels]", "'ignore' is not one of the methods"),
             ("methods.kd.set.teachers.0.weights=nowhere.safetensors", "nowhere.safetensors"),

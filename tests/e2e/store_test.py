@@ -154,6 +154,11 @@ class Store(unittest.TestCase):
         self.assertIn("0 records", run("store", "evict", other, "--to-size", "1G", check=True).stdout)
         run("store", "evict", other, "--to-size", "0", check=True)
         self.assertIn("0 segments, 0 records", run("store", "list", other, check=True).stdout)
+        for nothing in (other, other + "-misspelt"):
+            merged = run("store", "merge", nothing)
+            self.assertEqual(merged.returncode, 2, merged.stdout)
+            self.assertIn("holds no segment of a target store", merged.stderr)
+        self.assertFalse(os.path.exists(other + "-misspelt"))
 
     def test_explains_what_it_cannot_do(self):
         for arguments in (["store", "list", "/no/such/folder"], ["store", "evict", self.fixture.folder],
