@@ -54,6 +54,34 @@ class BadInput(unittest.TestCase):
         path = self.config("_base_: base.yaml\nrun: x\ntraning: {batch: 4}\nmodel:\n  width: wide\n  skip: true\n  skip: false\n")
         self.refuses(["train", path], f"{path}:3:1", "training", f"{path}:5:10", "width", f"{path}:7:3", "skip", code=2)
 
+    def listing(self, name, categories, images=()):
+        return self.fixture.write(name, json.dumps({
+            "images": [{"id": i, "file_name": each, "width": 64, "height": 64} for i, each in enumerate(images)],
+            "annotations": [], "categories": [{"id": i, "name": each} for i, each in enumerate(categories)]}))
+
+    def test_names_that_the_file_does_not_have_are_told(self):
+        weights, images = f"{self.folder}/person/weights/best.safetensors", f"{self.folder}/data/test/images"
+        other = self.listing("other.json", ["Person", "dog"])
+        self.refuses(["eval", "--weights", weights, "--images", images, "--annotations", other],
+                     "other.json", "none of the detector's classes person", "its category is 'Person', not 'person'")
+        self.refuses(["data", "check", "--images", images, "--annotations", self.listing("empty.json", ["person"])],
+                     "empty.json", "no image")
+        self.refuses(["data", "check", "--images", images, "--classes", "Person", "--annotations",
+                      f"{self.folder}/data/test/annotations.json"], "it has no box of Person")
+
+    def test_what_is_no_size_no_address_and_no_configuration_is_named(self):
+        self.refuses(["models", "--size", "100", "100"], "--size", "multiples of 32", code=2)
+        self.refuses(["distill", self.fixture.path("merge.yaml"), "service.source=remote", "service.bind=foo",
+                      f"run={self.folder}/bad-run"], "foo: is no address", "tcp://HOST:PORT", code=2)
+        self.refuses(["train", self.config("", "empty.yaml")], "empty.yaml: run is missing", code=2)
+        self.refuses(["data", "views", "--views", "0"], "conclave data views --help", code=2)
+
+    def test_a_test_set_that_can_not_be_read_is_told_before_the_training(self):
+        path = self.train_config("training: {steps: 100000}\n")
+        self.refuses(["train", path, f"data.test={{name: t, images: {self.folder}/data/test/images, annotations: no.json}}"],
+                     "no.json")
+        self.assertFalse(os.path.exists(f"{self.folder}/bad-run/metrics.jsonl"))
+
     def test_an_unknown_override_names_the_nearest_key(self):
         self.refuses(["train", self.train_config(), "training.stepz=3"], "training.stepz", "steps", code=2)
 
