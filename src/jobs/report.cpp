@@ -77,6 +77,11 @@ std::string scores_html(const RunRecord& record) {
   const std::string table = teacher_table_html(record);
   if (table.empty()) return {};
   std::string out = "<div class=\"card\">" + table + "</div>\n";
+  if (record.student && record.student->seen_images > 0) {
+    out += "<p class=\"warning\">" + number_text(static_cast<double>(record.student->seen_images)) + " of the " +
+           number_text(static_cast<double>(record.student->images)) +
+           " test images were in the training, too: this says nothing about new images.</p>\n";
+  }
   if (!record.teachers.empty()) {
     out +=
         "<p class=\"note\">Percent. Kept: the student's number over the teacher's; the mark on the bar is 100 %. "

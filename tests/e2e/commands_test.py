@@ -114,6 +114,18 @@ class Commands(unittest.TestCase):
         self.assertNotEqual(bad.returncode, 0)
         self.assertIn(os.path.basename(victim), bad.stdout + bad.stderr)
 
+    def test_the_report_says_which_test_images_were_learnt_from(self):
+        out = f"{self.folder}/saw-its-test"
+        done = run("train", self.fixture.path("person.yaml"), f"run={out}", "training.steps=2", "training.warmup=0",
+                   f"data.test={{name: t, images: {self.folder}/data/person/images, "
+                   f"annotations: {self.folder}/data/person/annotations.json}}", check=True)
+        self.assertIn("images of data.test are in data.train, too", done.stderr)
+        with open(f"{out}/result.json") as content:
+            student = json.load(content)["student"]
+        self.assertEqual(student["seen_images"], student["images"])
+        with open(f"{self.folder}/merged/result.json") as content:
+            self.assertEqual(json.load(content)["student"]["seen_images"], 0)
+
     def test_data_views_draws_what_a_training_sees(self):
         out = f"{self.folder}/views"
         shutil.rmtree(out, ignore_errors=True)

@@ -151,6 +151,26 @@ TEST(RunReport, ShowsEverySectionOfAFullRun) {
   EXPECT_THAT(html, HasSubstr("was cut off and is ignored"));
 }
 
+TEST(RunReport, WarnsOfTestImagesThatWereSeenAndSaysWhatALastPartMeasured) {
+  const RunFolder run;
+  const auto write = [&](const std::string& student, const std::string& training) {
+    run.write("result.json",
+              R"({"student":{"images":72,"all":{"ap":0.1,"ap50":0.2},"per_class":{"x":{"ap":0.1,"ap50":0.2}})" +
+                  student + R"(},"training":{"steps":1000,"images":80,"seconds":100,"teacher_wait":25)" + training +
+                  "}}");
+    write_run_report(run.path());
+    return run.read("report.html");
+  };
+  const std::string clean = write("", "");
+  EXPECT_THAT(clean, Not(HasSubstr("were in the training")));
+  EXPECT_THAT(clean, Not(HasSubstr("pseudo labels")));
+  EXPECT_THAT(clean, Not(HasSubstr("went on after")));
+  const std::string told = write(R"(,"seen_images":12)", R"(,"labelling":7.5,"resumed_after":900)");
+  EXPECT_THAT(told, HasSubstr("12 of the 72 test images were in the training"));
+  EXPECT_THAT(told, HasSubstr("<td>making pseudo labels</td><td class=\"num\">7.5</td><td class=\"num\"></td>"));
+  EXPECT_THAT(told, HasSubstr("It went on after step 900"));
+}
+
 TEST(RunReport, ShowsNoZeroForATimeThatWasNotMeasured) {
   const RunFolder run;
   run.write("result.json", R"({"training":{"steps":10,"images":80,"seconds":100,"teacher_wait":25}})");
