@@ -21,6 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kKeys = "conclave compare --help; docs/compare.md and conclave config --reference list every key";
 constexpr int kProbeSteps = 40;
 constexpr int kProbeRowSteps = 5;
 
@@ -42,13 +43,13 @@ class Planner {
       if (!probing) add_runs(seed);
     }
     if (probing) add_probes(o.seeds.front());
-    errors_.check("conclave compare --help; docs/compare.md and conclave config --reference list every key");
+    errors_.check(kKeys);
     check_methods(o, model_, errors_);
     check_test_is_unseen(plan_.tasks, model_.front().test, errors_);
     check_teachers();
     check_refusals(plan_, errors_);
     check_order();
-    errors_.check("conclave compare --help; docs/compare.md and conclave config --reference list every key");
+    errors_.check(kKeys);
     for (std::size_t m = 0; m < o.methods.size(); ++m) {  // from seed by seed to method by method
       for (std::size_t s = 0; s < o.seeds.size() && !by_seed_.empty(); ++s) {
         plan_.runs.push_back(by_seed_[s * o.methods.size() + m]);

@@ -51,7 +51,7 @@ struct MethodCost {
   double labelling = Interval::kNone;  // seconds before it, for pseudo labels
   double images_per_second = Interval::kNone;
   double teacher_wait = Interval::kNone;  // seconds that training waited for teachers
-  // The next four without runs that were resumed, whose last part alone is known.
+  // Times of workers and numbers of views leave out runs that were resumed: their last part alone is known.
   double teacher_busy = Interval::kNone;         // seconds in which workers held a lease, of all teachers together
   double wire_bytes_per_view = Interval::kNone;  // of all teachers together
   double views_asked = Interval::kNone;          // of teachers

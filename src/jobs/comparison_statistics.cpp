@@ -40,8 +40,9 @@ std::optional<double> score_of(const ComparedRun& run, const std::string& cls, S
 // The best teacher's of the class among a run's own.
 std::optional<double> best_teacher_of(const ComparedRun& run, const std::string& cls, Score score) {
   std::optional<double> best;
-  for (const TeacherResult& teacher : run.record.teachers)
+  for (const TeacherResult& teacher : run.record.teachers) {
     best = std::max(best, known(of_class(teacher.per_class, cls), score));
+  }
   return best;
 }
 

@@ -1,11 +1,12 @@
 #include "monitor/phases.h"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+
+#include "support/temporary_folder.h"
 
 namespace conclave {
 namespace {
@@ -30,9 +31,8 @@ TEST(Phases, AddUpByNameAndNobodyOwnsTheTimeBetween) {
 }
 
 TEST(Phases, RecordTheStepsThatWereAskedForAsATraceThatParses) {
-  std::string folder = (std::filesystem::temp_directory_path() / "conclave-XXXXXX").string();
-  ASSERT_NE(mkdtemp(folder.data()), nullptr);
-  const std::filesystem::path path = std::filesystem::path(folder) / "trace.json";
+  const TemporaryFolder folder;
+  const std::filesystem::path path = folder / "trace.json";
   {
     ManualClock clock;
     TraceFile file(path, "rank \"1\"", 1);
@@ -55,7 +55,6 @@ TEST(Phases, RecordTheStepsThatWereAskedForAsATraceThatParses) {
   EXPECT_EQ(events[2]["dur"], 250000);
   EXPECT_EQ(events[2]["pid"], 1);
   EXPECT_EQ(events[2]["args"]["step"], 2);
-  std::filesystem::remove_all(folder);
 }
 
 }  // namespace
