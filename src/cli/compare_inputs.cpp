@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "core/hash.h"
+#include "core/real_path.h"
 
 namespace conclave {
 namespace {
@@ -38,12 +39,6 @@ MadeFiles::MadeFiles(const std::vector<PlannedTask>& tasks) {
 bool MadeFiles::holds(const fs::path& file) const {
   const std::string path = real_path(file);
   return std::any_of(made_.begin(), made_.end(), [&](const std::string& made) { return lies_in(path, made); });
-}
-
-std::string real_path(const fs::path& path) {
-  std::string text = fs::weakly_canonical(fs::absolute(path)).string();
-  while (text.size() > 1 && text.back() == '/') text.pop_back();
-  return text;
 }
 
 bool lies_in(const std::string& path, const std::string& folder) {

@@ -22,9 +22,6 @@ class MadeFiles {
   bool anything_ = false;
 };
 
-// With links followed, as far as it exists.
-std::string real_path(const std::filesystem::path& path);
-
 // Whether a path is another one or lies below it. REQUIRES: both are real.
 bool lies_in(const std::string& path, const std::string& folder);
 

@@ -13,6 +13,7 @@
 #include "core/config_table.h"
 #include "core/error.h"
 #include "core/join.h"
+#include "core/real_path.h"
 #include "fusion/fuse.h"
 #include "jobs/run_files.h"
 

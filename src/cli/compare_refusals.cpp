@@ -12,6 +12,7 @@
 #include "cli/run_teachers.h"
 #include "cli/teacher_side.h"
 #include "core/error.h"
+#include "core/real_path.h"
 #include "datasets/coco_file.h"
 #include "fusion/fuse.h"
 #include "student/pseudo.h"
