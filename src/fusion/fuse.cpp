@@ -104,9 +104,10 @@ Losses fuse(const HeadOutputs& student, const BatchTargets& targets, const std::
   if (by_labels) {
     require_fit(targets.label_mask.defined() && targets.label_mask.sizes() == at::IntArrayRef({views, classes}),
                 "the mask of labels is not (views, classes)");
-    at::Tensor mask = targets.label_mask.to(heads.heat.options());
-    if (by_teachers && options.labels_win) std::tie(mask, cells) = divide_cells(mask, targets);
-    add_label_terms(terms, heads, targets.labels, mask, options);
+    const at::Tensor mask = targets.label_mask.to(heads.heat.options());
+    at::Tensor drawn;  // where labels are heard
+    if (by_teachers && options.labels_win) std::tie(drawn, cells) = divide_cells(mask, targets);
+    add_label_terms(terms, heads, targets.labels, mask, options, drawn);
   }
   if (by_teachers) add_teacher_terms(terms, heads, targets, teachers, options, cells);
   Losses losses = terms.take(options.balance.fixed_value, join);

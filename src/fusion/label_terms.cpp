@@ -9,12 +9,13 @@
 namespace conclave {
 
 void add_label_terms(Terms& terms, const HeadOutputs& student, const GroundTruth& truth, const at::Tensor& mask,
-                     const FusionOptions& options) {
+                     const FusionOptions& options, const at::Tensor& cells) {
   require_fit(truth.heat.sizes() == student.heat.sizes(), "the labels' heat map differs in shape from the student's");
   const LossWeights scale = label_scale(options.norm_wh);
-  const std::int64_t classes = student.heat.size(1), cells = student.heat.size(2) * student.heat.size(3);
+  const std::int64_t classes = student.heat.size(1), area = student.heat.size(2) * student.heat.size(3);
+  const at::Tensor& where = cells.defined() ? cells : mask;
   const at::Tensor target_wh = truth.wh.to(student.wh.options()), target_offset = truth.offset.to(student.wh.options());
-  at::Tensor weight = supervised_objects(truth, mask, cells);
+  at::Tensor weight = supervised_objects(truth, where, area);
   if (truth.weight.defined()) weight = weight * truth.weight.to(weight.options());
   const at::Tensor cls = truth.cls.to(mask.device());
   const at::Tensor side = options.norm_wh ? mean_side(target_wh, 1).squeeze(1) : at::Tensor();
@@ -26,11 +27,12 @@ void add_label_terms(Terms& terms, const HeadOutputs& student, const GroundTruth
                              : l1_joint(predicted, target, weight, divisor);
   };
   const auto add = [&](const char* name, Quotient quotient, double LossWeights::*kind) {
+    if (options.per_class && distils(options.method)) quotient = quotient.of_views(mask);
     terms.add(name, terms.put(std::move(quotient)), {options.label.*kind, scale.*kind, options.balance.value.*kind});
   };
   add("labels/heat",
-      options.per_class ? focal_per_class(student.heat, truth, mask)
-                        : focal_joint(student.heat, truth.heat, mask, centre_weights(truth)),
+      options.per_class ? focal_per_class(student.heat, truth, where)
+                        : focal_joint(student.heat, truth.heat, where, centre_weights(truth)),
       &LossWeights::heat);
   add("labels/wh", box_term(wh, target_wh, side), &LossWeights::wh);
   add("labels/offset", box_term(offset, target_offset, {}), &LossWeights::offset);

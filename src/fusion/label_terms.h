@@ -4,9 +4,10 @@
 
 namespace conclave {
 
-// What boxes say: labels/heat, labels/wh, labels/offset, and with giou or ciou labels/iou. mask (B,C) or (B,C,H,W):
-// where labels supervise the class. The heads are float. Throws Error for a heat map that does not fit the student's.
+// What boxes say: labels/heat, labels/wh, labels/offset, and with giou or ciou labels/iou. mask (B,C): where
+// labels supervise the class; cells (B,C,H,W), or undefined for all: in which of its cells. The heads are float. Throws
+// Error for a heat map that does not fit the student's.
 void add_label_terms(Terms& terms, const HeadOutputs& student, const GroundTruth& truth, const at::Tensor& mask,
-                     const FusionOptions& options);
+                     const FusionOptions& options, const at::Tensor& cells = {});
 
 }  // namespace conclave

@@ -75,7 +75,8 @@ at::Tensor sum_per_group(const at::Tensor& values, const at::Tensor& group, std:
 }
 
 at::Tensor Quotient::divided_by() const {
-  return divisor == Divisor::kAtLeastOne ? count.clamp_min(1) : count + kEpsilon;
+  const at::Tensor whole = heard.defined() ? count * (views / heard.clamp_min(1)) : count;
+  return divisor == Divisor::kAtLeastOne ? whole.clamp_min(1) : whole + kEpsilon;
 }
 
 at::Tensor Quotient::value() const {
@@ -83,7 +84,21 @@ at::Tensor Quotient::value() const {
 }
 
 Quotient Quotient::joined(const at::Tensor& group, std::int64_t groups) const {
-  return {sum_per_group(sum, group, groups), sum_per_group(count, group, groups), divisor};
+  const auto join = [&](const at::Tensor& values) {
+    return values.defined() ? sum_per_group(values, group, groups) : at::Tensor();
+  };
+  return {join(sum), join(count), divisor, join(heard), join(views)};
+}
+
+std::vector<at::Tensor> Quotient::counts() const {
+  return heard.defined() ? std::vector{count, heard, views} : std::vector{count};
+}
+
+Quotient Quotient::of_views(const at::Tensor& mask) const {
+  Quotient quotient = *this;
+  quotient.heard = mask.sum(0);
+  quotient.views = at::full_like(quotient.heard, mask.size(0));
+  return quotient;
 }
 
 Quotient focal_per_class(const at::Tensor& logits, const GroundTruth& truth, const at::Tensor& mask) {

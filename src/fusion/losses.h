@@ -2,6 +2,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <vector>
+
 #include "fusion/ground_truth.h"
 
 // One function per formula; each states its normaliser. Differentiable in the student's tensors (plain autograd,
@@ -19,9 +21,20 @@ struct Quotient {
   at::Tensor sum;    // scalar, or one per class (C,) or teacher (T,)
   at::Tensor count;  // of the same shape; nobody else's storage
   Divisor divisor;
+  // Of how many views sum and count are made, and how many the batch has: of the same shape, summed over ranks too.
+  // The count is scaled up to the whole batch, count * views / heard, so that a supervised view weighs the same
+  // whatever lies beside it. Undefined: all views.
+  at::Tensor heard = {}, views = {};
 
   at::Tensor divided_by() const;
   at::Tensor value() const;  // sum / divided_by()
+
+  // What ranks add up before they divide.
+  std::vector<at::Tensor> counts() const;
+
+  // The same, made of the views of a mask (B,C) that is 1 where class c is supervised on view b. For quotients of shape
+  // (C,).
+  Quotient of_views(const at::Tensor& mask) const;
 
   // Each group of classes as one: the sums of their sums and of their counts, (G,). group (C,) int64. Of means per
   // class it makes the mean over all cells of those classes.

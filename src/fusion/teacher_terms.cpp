@@ -133,6 +133,16 @@ void cut_shares(Merged& merged, const std::vector<TeacherVoice>& voices, const a
   }
 }
 
+// The same, each teacher's made of the views on which it is heard at all.
+Quotient of_views(Quotient per_teacher, const std::vector<TeacherVoice>& voices, std::int64_t views) {
+  const at::Tensor nothing = at::zeros({}, per_teacher.count.options());
+  std::vector<at::Tensor> heard;
+  for (const TeacherVoice& voice : voices) heard.push_back(voice.classes.empty() ? nothing : voice.mask.amax(1).sum());
+  per_teacher.heard = at::stack(heard);
+  per_teacher.views = at::full_like(per_teacher.heard, views);
+  return per_teacher;
+}
+
 // Where the values of each kind stand; those that nobody asked for are empty.
 struct TermPlaces {
   GroupPlaces heat, cwd;
@@ -145,18 +155,21 @@ TermPlaces put_values(Terms& terms, const HeadOutputs& student, const Said& said
   TermPlaces places;
   const at::Tensor own = channels_of(student.heat, merged.classes);
   const at::Tensor mask = heard(merged.mask, merged.heat, merged.classes, cells, options);
-  const Quotient heat = distil_heat(own, merged.heat, mask, options);
+  const Quotient heat = distil_heat(own, merged.heat, mask, options).of_views(merged.mask);
   places.heat = is_mean(options.loss) ? put_means(terms, heat, merged) : put_sums(terms, heat, merged);
   if (options.cwd.weight > 0) {
     places.cwd = put_sums(
-        terms, channel_wise(own, merged.heat, mask, effective_floor(options), options.cwd.temperature), merged);
+        terms,
+        channel_wise(own, merged.heat, mask, effective_floor(options), options.cwd.temperature).of_views(merged.mask),
+        merged);
   }
 
   const TaughtBoxes boxes = list_boxes(said.dense, said.voices, merged.shares, options);
   const at::Tensor wh = pair_of_class(at_cells(student.wh, boxes.index), boxes.cls);
   const at::Tensor offset = at_cells(student.offset, boxes.index);
   const auto put_boxes = [&](const at::Tensor& error) {
-    return terms.put(boxes_per_teacher(error, boxes.weight, boxes.owner, std::ssize(said.voices)));
+    return terms.put(of_views(boxes_per_teacher(error, boxes.weight, boxes.owner, std::ssize(said.voices)), said.voices,
+                              own.size(0)));
   };
   places.wh = put_boxes(l1_error(wh, boxes.wh, options.norm_wh ? mean_side(boxes.wh, 1).squeeze(1) : at::Tensor()));
   places.offset = put_boxes(l1_error(offset, boxes.offset, {}));

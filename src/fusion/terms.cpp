@@ -58,7 +58,9 @@ Losses Terms::take(bool balance, const JoinCounts& join) const {
   if (entries_.empty()) return losses;
   if (join) {
     std::vector<at::Tensor> counts;
-    for (const Quotient& quotient : quotients_) counts.push_back(quotient.count);
+    for (const Quotient& quotient : quotients_) {
+      for (const at::Tensor& count : quotient.counts()) counts.push_back(count);
+    }
     join(counts);
   }
   const at::Tensor terms = weighted_terms();
