@@ -33,7 +33,7 @@ struct Quotient {
   std::vector<at::Tensor> counts() const;
 
   // The same, made of the views of a mask (B,C) that is 1 where class c is supervised on view b. For quotients of shape
-  // (C,).
+  // (C,); of shape (T,) with teachers in place of classes.
   Quotient of_views(const at::Tensor& mask) const;
 
   // Each group of classes as one: the sums of their sums and of their counts, (G,). group (C,) int64. Of means per

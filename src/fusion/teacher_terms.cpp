@@ -133,14 +133,12 @@ void cut_shares(Merged& merged, const std::vector<TeacherVoice>& voices, const a
   }
 }
 
-// The same, each teacher's made of the views on which it is heard at all.
-Quotient of_views(Quotient per_teacher, const std::vector<TeacherVoice>& voices, std::int64_t views) {
-  const at::Tensor nothing = at::zeros({}, per_teacher.count.options());
+// Which views each teacher is heard on, on whichever class: (B,T).
+at::Tensor views_heard(const std::vector<TeacherVoice>& voices, const at::Tensor& heat) {
+  const at::Tensor nowhere = at::zeros({heat.size(0)}, heat.options().requires_grad(false));
   std::vector<at::Tensor> heard;
-  for (const TeacherVoice& voice : voices) heard.push_back(voice.classes.empty() ? nothing : voice.mask.amax(1).sum());
-  per_teacher.heard = at::stack(heard);
-  per_teacher.views = at::full_like(per_teacher.heard, views);
-  return per_teacher;
+  for (const TeacherVoice& voice : voices) heard.push_back(voice.classes.empty() ? nowhere : voice.mask.amax(1));
+  return at::stack(heard, 1);
 }
 
 // Where the values of each kind stand; those that nobody asked for are empty.
@@ -167,9 +165,9 @@ TermPlaces put_values(Terms& terms, const HeadOutputs& student, const Said& said
   const TaughtBoxes boxes = list_boxes(said.dense, said.voices, merged.shares, options);
   const at::Tensor wh = pair_of_class(at_cells(student.wh, boxes.index), boxes.cls);
   const at::Tensor offset = at_cells(student.offset, boxes.index);
+  const at::Tensor heard_on = views_heard(said.voices, student.heat);
   const auto put_boxes = [&](const at::Tensor& error) {
-    return terms.put(of_views(boxes_per_teacher(error, boxes.weight, boxes.owner, std::ssize(said.voices)), said.voices,
-                              own.size(0)));
+    return terms.put(boxes_per_teacher(error, boxes.weight, boxes.owner, std::ssize(said.voices)).of_views(heard_on));
   };
   places.wh = put_boxes(l1_error(wh, boxes.wh, options.norm_wh ? mean_side(boxes.wh, 1).squeeze(1) : at::Tensor()));
   places.offset = put_boxes(l1_error(offset, boxes.offset, {}));

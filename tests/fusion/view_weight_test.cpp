@@ -81,15 +81,18 @@ TEST(ViewWeight, GradientsOfASupervisedViewDoNotDependOnItsNeighbours) {
   EXPECT_EQ(two.narrow(0, 2, 2).abs().max().item<double>(), 0);
 }
 
-TEST(ViewWeight, NormalisingAllClassesJointlyStaysAsPublished) {
-  SameViews scene;
-  scene.options.method = Method::kIgnore;
-  scene.options.per_class = false;
-  const HeadOutputs heads = SameViews::copies(scene.student);
-  const Losses all = scene.losses(heads, kViews), one = scene.losses(heads, 1);
-  for (const LossTerm& term : all.terms) {
-    const double whole = term.value.item<double>();
-    EXPECT_NEAR(value_of(one, term.name), whole, 1e-4 * whole) << term.name;
+// Decision 013: `ignore` divides by the batch's own objects, and so does the published sum over all classes.
+TEST(ViewWeight, WithoutTeachersOneLabelledViewWeighsAsMuchAsFour) {
+  for (const bool per_class : {true, false}) {
+    SameViews scene;
+    scene.options.method = Method::kIgnore;
+    scene.options.per_class = per_class;
+    const HeadOutputs heads = SameViews::copies(scene.student);
+    const Losses all = scene.losses(heads, kViews), one = scene.losses(heads, 1);
+    for (const LossTerm& term : all.terms) {
+      const double whole = term.value.item<double>();
+      EXPECT_NEAR(value_of(one, term.name), whole, 1e-4 * whole) << term.name;
+    }
   }
 }
 
