@@ -8,6 +8,7 @@
 #include <string>
 
 #include "cli/compare_inputs.h"
+#include "cli/idle_options.h"
 #include "cli/program.h"
 #include "cli/run_teachers.h"
 #include "cli/teacher_side.h"
@@ -16,6 +17,7 @@
 #include "datasets/coco_file.h"
 #include "fusion/fuse.h"
 #include "student/pseudo.h"
+#include "student/teacher_weights.h"
 #include "student/trainer.h"
 #include "teachers/engine.h"
 
@@ -61,10 +63,27 @@ class Refusals {
     const auto teachers = teachers_of(options);
     if (!sets || !teachers) return;
     const Coverage coverage = derive_coverage(fusion.method, fusion.both, options.classes, *sets, *teachers);
-    if (fusion.method == Method::kPseudo && options.val.name.empty()) {
-      const std::optional<Dataset> none;
-      check_thresholds({options, {}, none, coverage, *teachers});
+    if (!options.val.name.empty() && !fs::is_regular_file(options.val.annotations)) return;
+    const std::optional<Dataset>& val = validation_set(options);
+    if (fusion.method == Method::kPseudo) check_thresholds({options, {}, val, coverage, *teachers});
+    check_weights(options, val, *teachers);
+  }
+
+  const std::optional<Dataset>& validation_set(const RunOptions& options) {
+    std::string key;
+    if (!options.val.name.empty()) {
+      for (const Names& words :
+           {{options.val.images, options.val.annotations}, options.val.labelled, options.classes}) {
+        for (const std::string& word : words) key += word + '\n';
+        key += '\n';
+      }
+      key += std::to_string(options.val.limit);
     }
+    const auto known = validation_sets_.find(key);
+    if (known != validation_sets_.end()) return known->second;
+    std::optional<Dataset>& set = validation_sets_[key];
+    if (!key.empty()) set = load_dataset(options.val, options.classes);
+    return set;
   }
 
   // Nothing where a file that is not there yet decides.
@@ -116,15 +135,39 @@ class Refusals {
   const std::string& file_;
   const std::vector<PlannedTask>& tasks_;
   ConfigErrors& errors_;
-  std::map<std::string, Names> of_weights_, of_annotations_;  // by path
+  std::map<std::string, Names> of_weights_, of_annotations_;       // by path
+  std::map<std::string, std::optional<Dataset>> validation_sets_;  // by what decides them; "": none
   std::set<std::string> told_;
 };
+
+bool set_by_every_method(const CompareOptions& options, const std::string& text) {
+  return std::all_of(options.methods.begin(), options.methods.end(), [&](const CompareMethod& method) {
+    return std::any_of(method.set.begin(), method.set.end(),
+                       [&](const PlacedOverride& each) { return each.text == text; });
+  });
+}
+
+// What a method sets and what then decides nothing: it would equal another method, hours later. What is set for all
+// methods is there for some of them.
+void check_idle_options(const ComparePlan& plan, ConfigErrors& errors) {
+  const std::vector<CompareMethod>& methods = plan.options.methods;
+  for (std::size_t m = 0; m < methods.size() && !plan.runs.empty(); ++m) {
+    const PlannedTask& first = plan.tasks[plan.runs[m * plan.options.seeds.size()]];
+    for (const IdleOption& idle : idle_options(*first.options)) {
+      for (const PlacedOverride& each : methods[m].set) {
+        if (!each.text.starts_with(idle.key) || set_by_every_method(plan.options, each.text)) continue;
+        errors.add(each.place, methods[m].name + ": " + each.text + " " + idle.why);
+      }
+    }
+  }
+}
 
 }  // namespace
 
 void check_refusals(const ComparePlan& plan, ConfigErrors& errors) {
   Refusals refusals(plan, errors);
   for (const PlannedTask& task : plan.tasks) refusals.check(task);
+  check_idle_options(plan, errors);
 }
 
 }  // namespace conclave

@@ -84,7 +84,7 @@ void bind_views(ConfigTable& table, ViewOptions& v) {
   table.tuple("mosaic_scale", std::vector<double*>{&v.mosaic_min, &v.mosaic_max}, "their zoom, as in scale", 0.05, 20);
   table.value("mix", v.mix, "probability of another image of the set shining through; 0: off", 0, 1);
   table.tuple("mix_share", std::vector<double*>{&v.mix_min, &v.mix_max},
-              "its smallest and largest share of every pixel", 0, 1);
+              "its smallest and largest share of every pixel", 0.1, 0.5);
 }
 
 void bind_set(ConfigTable& table, DatasetOptions& set) {
@@ -182,7 +182,7 @@ void bind_fusion(ConfigTable& table, FusionOptions& f) {
   table.choice<Merge>("merge", f.merge, {{"max", Merge::kMax}, {"mean", Merge::kMean}, {"weighted", Merge::kWeighted}},
                       "how several teachers of one class are joined");
   table.value("floor", f.floor,
-              "probability under which a teacher's cell is dropped; -1: the loss's own (0.5 for relu, else 0.05)", -1,
+              "probability under which a teacher's cell is dropped; relu has its zero there (as published: 0.5)", 0,
               0.999);
   table.value("box_floor", f.box_floor,
               "probability from which a teacher's cell teaches width, height and offset; at least `floor`", 0.01, 0.99);

@@ -5,6 +5,7 @@
 
 #include "cli/child_process.h"
 #include "cli/config_run.h"
+#include "cli/idle_options.h"
 #include "cli/rank_processes.h"
 #include "core/error.h"
 #include "core/file.h"
@@ -61,29 +62,6 @@ void run_in_ranks(RunCommand& command, const RankAction& action) {
   }
 }
 
-std::vector<std::string> options_without_effect(const RunOptions& options) {
-  std::vector<std::string> found;
-  const FusionOptions& fusion = options.fusion;
-  const std::string method = name_of(fusion.method);
-  if (fusion.temperature != 1) {
-    if (!distils(fusion.method)) {
-      found.push_back("fusion.temperature has no effect with fusion.method " + method + ": kd and kd_labels use it");
-    } else if (fusion.loss != DistillLoss::kQfl && fusion.loss != DistillLoss::kBce) {
-      found.push_back("fusion.temperature has no effect with fusion.method " + method + " and fusion.loss " +
-                      name_of(fusion.loss) + ": qfl and bce use it");
-    }
-  }
-  if (fusion.labels_win && !(fusion.method == Method::kKdLabels && fusion.both)) {
-    found.push_back("fusion.labels_win has no effect with fusion.method " + method +
-                    (fusion.method == Method::kKdLabels ? " and fusion.labelled labels" : "") +
-                    ": kd_labels with fusion.labelled both uses it");
-  }
-  if (options.training.eval_every > 0 && options.val.name.empty()) {
-    found.push_back("training.eval_every has no effect without data.val: the last weights are taken for the best");
-  }
-  return found;
-}
-
 namespace {
 
 // So that a fault of the test set is told before the training, not after it.
@@ -103,7 +81,13 @@ void prepare_run(const Trainer& trainer, const RunOptions& options, const RunCom
   std::printf("%s\n", trainer.coverage_text().c_str());
   std::fflush(stdout);
   check_test_set(options, trainer.datasets());
-  for (const std::string& sentence : options_without_effect(options)) log::warn("{}", sentence);
+  for (const std::size_t set : idle_sets(trainer.coverage())) {
+    log::warn(
+        "set {} teaches nothing with fusion.method {}: leave it out of data.train, or its images take the place of "
+        "others in every batch",
+        options.train.at(set).name, name_of(options.fusion.method));
+  }
+  for (const IdleOption& option : idle_options(options)) log::warn("{} {}", option.key, option.why);
   if (!options.val.name.empty() && options.training.eval_every == 0) {
     log::info("data.val is looked at once, at the end; training.eval_every=N chooses the best weights on the way");
   }

@@ -32,12 +32,9 @@ using RankAction = std::function<void(const RunOptions& options, ProcessGroup& r
 // resumes.
 void run_in_ranks(RunCommand& command, const RankAction& action);
 
-// Options that are set and decide nothing beside the others, a sentence each.
-std::vector<std::string> options_without_effect(const RunOptions& options);
-
-// Prints the coverage, checks that the test set can be read, warns of what it shares with the training and of such
-// options, makes (or, with resume, checks) the run folder and writes config.yaml
-// into it where there is none: Trainer::run brings it up to date.
+// Prints the coverage, checks that the test set can be read, warns of what it shares with the training and of options
+// that decide nothing, makes (or, with resume, checks) the run folder and writes config.yaml into it where there is
+// none: Trainer::run brings it up to date.
 void prepare_run(const Trainer& trainer, const RunOptions& options, const RunCommand& command);
 
 }  // namespace conclave

@@ -61,8 +61,8 @@ LossWeights label_scale(bool norm_wh) {
 
 double effective_floor(const FusionOptions& options) {
   const bool relu = options.loss == DistillLoss::kRelu;
-  const double floor = options.floor >= 0 ? options.floor : relu ? 0.5 : 0.05;
-  if (floor >= 1 || (relu && floor <= 0)) {
+  const double floor = options.floor;
+  if (floor < 0 || floor >= 1 || (relu && floor <= 0)) {
     throw Error("a floor of " + std::to_string(floor) + " leaves nothing to learn from", "fusion",
                 relu ? "relu wants a probability between 0 and 1: 0.5 as published, 0.05 learns better"
                      : "choose a probability from 0 (keep everything) to below 1",

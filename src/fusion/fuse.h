@@ -40,7 +40,7 @@ struct FusionOptions {
   bool both = true;  // kd_labels: labelled classes learn from labels and teacher (false: labels alone)
   DistillLoss loss = DistillLoss::kQfl;
   Merge merge = Merge::kMax;
-  double floor = -1;         // probability under which a teacher's cell is dropped; < 0: the loss's own default
+  double floor = 0.05;       // probability under which a teacher's cell is dropped
   double box_floor = 0.2;    // probability from which a teacher's cell teaches its box; at least the floor
   LossWeights distill;       // of the teachers' terms; on top of the loss's own scale (default_scale)
   LossWeights label;         // of the labels' terms
@@ -62,9 +62,7 @@ struct FusionOptions {
 LossWeights default_scale(DistillLoss loss, bool norm_wh);
 LossWeights label_scale(bool norm_wh);
 
-// The probability under which a teacher's cell is dropped: options.floor, or the loss's own default (relu: 0.5, so that
-// its zero lies at logit 0; the others: 0.05). Throws Error for 1 and above, and for relu at 0, whose zero would be
-// -inf.
+// options.floor. Throws Error where it is not in [0,1), and for relu at 0, whose zero would be -inf.
 double effective_floor(const FusionOptions& options);
 
 // The probability above which a teacher's cell teaches wh and offset: box_floor, or the floor where that is higher.

@@ -75,8 +75,10 @@ at::Tensor sum_per_group(const at::Tensor& values, const at::Tensor& group, std:
 }
 
 at::Tensor Quotient::divided_by() const {
-  const at::Tensor whole = heard.defined() ? count * (views / heard.clamp_min(1)) : count;
-  return divisor == Divisor::kAtLeastOne ? whole.clamp_min(1) : whole + kEpsilon;
+  const bool at_least_one = divisor == Divisor::kAtLeastOne;
+  at::Tensor whole = at_least_one ? count.clamp_min(1) : count;
+  if (heard.defined()) whole = whole * (views / heard.clamp_min(1));
+  return at_least_one ? whole : whole + kEpsilon;
 }
 
 at::Tensor Quotient::value() const {
@@ -106,9 +108,8 @@ Quotient focal_per_class(const at::Tensor& logits, const GroundTruth& truth, con
   const at::Tensor centres = heat == 1;
   const at::Tensor cell_mask = over_cells(mask);
   const at::Tensor weight = centre_weights(truth);
-  const at::Tensor counted = weight.defined() ? weight.to(mask.options()) : centres.to(mask.scalar_type());
   return over_at_least_one(sum_per_class(focal_cells(logits, heat, centres, weight) * cell_mask),
-                           sum_per_class(counted * cell_mask));
+                           sum_per_class(centres.to(mask.scalar_type()) * cell_mask));
 }
 
 Quotient focal_joint(const at::Tensor& logits, const at::Tensor& heat, const at::Tensor& mask,
@@ -116,7 +117,7 @@ Quotient focal_joint(const at::Tensor& logits, const at::Tensor& heat, const at:
   const at::Tensor target = heat.to(logits.options());
   const at::Tensor centres = target == 1;
   at::Tensor cells = focal_cells(logits, target, centres, centre_weight);
-  at::Tensor count = centre_weight.defined() ? centre_weight.to(logits.options()) : centres.to(logits.scalar_type());
+  at::Tensor count = centres.to(logits.scalar_type());
   if (mask.defined()) {
     cells = cells * over_cells(mask);
     count = count * over_cells(mask);
@@ -152,13 +153,13 @@ at::Tensor supervised_objects(const GroundTruth& truth, const at::Tensor& mask, 
   return mask.flatten().index_select(0, (view * mask.size(1) + truth.cls).to(mask.device()));
 }
 
-Quotient objects_per_class(const at::Tensor& error, const at::Tensor& weight, const at::Tensor& cls,
+Quotient objects_per_class(const at::Tensor& error, const at::Tensor& counted, const at::Tensor& cls,
                            std::int64_t classes) {
-  return over_at_least_one(sum_per_group(weight * error, cls, classes), sum_per_group(weight, cls, classes));
+  return over_at_least_one(sum_per_group(counted * error, cls, classes), sum_per_group(counted, cls, classes));
 }
 
-Quotient objects_joint(const at::Tensor& error, const at::Tensor& weight) {
-  return over_epsilon_more((weight * error).sum(), weight.sum());
+Quotient objects_joint(const at::Tensor& error, const at::Tensor& counted) {
+  return over_epsilon_more((counted * error).sum(), counted.sum());
 }
 
 at::Tensor l1_error(const at::Tensor& predicted, const at::Tensor& target, const at::Tensor& side) {
@@ -166,9 +167,8 @@ at::Tensor l1_error(const at::Tensor& predicted, const at::Tensor& target, const
   return side.defined() ? distance / side : distance;
 }
 
-Quotient l1_joint(const at::Tensor& predicted, const at::Tensor& target, const at::Tensor& weight,
-                  const at::Tensor& side) {
-  return over_epsilon_more((weight * l1_error(predicted, target, side)).sum(), 2 * weight.sum());
+Quotient l1_joint(const at::Tensor& error, const at::Tensor& counted) {
+  return over_epsilon_more((counted * error).sum(), 2 * counted.sum());
 }
 
 at::Tensor peak_mass(const at::Tensor& p_teacher, const at::Tensor& mask) {
@@ -228,17 +228,14 @@ at::Tensor near_peaks(const at::Tensor& p_teacher, int radius) {
   return radius == 0 ? peaks : at::max_pool2d(peaks, 2 * radius + 1, 1, radius);
 }
 
-Quotient boxes_per_teacher(const at::Tensor& error, const at::Tensor& weight, const at::Tensor& teacher,
-                           std::int64_t teachers) {
-  return over_epsilon_more(sum_per_group(weight * error, teacher, teachers), sum_per_group(weight, teacher, teachers));
+Quotient boxes_per_teacher(const at::Tensor& error, const at::Tensor& weight, const at::Tensor& cls,
+                           const at::Tensor& teacher, const at::Tensor& serves) {
+  return over_epsilon_more(sum_per_group(weight * error, teacher, serves.size(0)),
+                           (serves * sum_per_group(weight, cls, serves.size(1))).sum(1));
 }
 
 at::Tensor mean_side(const at::Tensor& wh, std::int64_t dim) {
   return wh.mean(dim, /*keepdim=*/true).clamp_min(1);
-}
-
-at::Tensor published_side(const at::Tensor& wh, std::int64_t dim) {
-  return wh.mean(dim, /*keepdim=*/true) + kEpsilon;
 }
 
 }  // namespace conclave

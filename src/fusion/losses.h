@@ -22,8 +22,8 @@ struct Quotient {
   at::Tensor count;  // of the same shape; nobody else's storage
   Divisor divisor;
   // Of how many views sum and count are made, and how many the batch has: of the same shape, summed over ranks too.
-  // The count is scaled up to the whole batch, count * views / heard, so that a supervised view weighs the same
-  // whatever lies beside it. Undefined: all views.
+  // The count, once it is at least one, is scaled up to the whole batch, count * views / heard, so that a supervised
+  // view weighs the same whatever lies beside it, and one without objects too. Undefined: all views.
   at::Tensor heard = {}, views = {};
 
   at::Tensor divided_by() const;
@@ -50,7 +50,7 @@ at::Tensor sum_per_group(const at::Tensor& values, const at::Tensor& group, std:
 // Focal loss of CenterNet (Zhou et al. 2019, eq. 1), alpha = 2, beta = 4, from logits, per class: (C,).
 //   class c = -sum over cells of  heat == 1: (1-p)^2 log p;  else: (1-heat)^4 p^2 log(1-p),  divided by max(1, n_c)
 // with n_c the centres of class c in the batch. Where objects have weights, a centre's cell is multiplied by the
-// largest of its objects' and n_c is the sum of these.
+// largest of its objects'; n_c counts centres still, so that doubtful ones make nothing else louder.
 Quotient focal_per_class(const at::Tensor& logits, const GroundTruth& truth, const at::Tensor& mask);
 
 // The same sum over all classes divided by the number of all centres (not normalised when there are none); matches
@@ -70,25 +70,24 @@ at::Tensor pair_of_class(const at::Tensor& wh, const at::Tensor& cls);
 // 1 for every object whose class is supervised on its view, else 0: (N,).
 at::Tensor supervised_objects(const GroundTruth& truth, const at::Tensor& mask, std::int64_t cells);
 
-// Any error per object (N,), per class: (C,).
-//   class c = sum over its objects of the weighted error, divided by max(1, its objects)
-Quotient objects_per_class(const at::Tensor& error, const at::Tensor& weight, const at::Tensor& cls,
+// Any error per object (N,), times the object's weight where it has one, per class: (C,). counted (N,): 1 where the
+// object is supervised, else 0.
+//   class c = sum over its objects of the error, divided by max(1, its objects)
+Quotient objects_per_class(const at::Tensor& error, const at::Tensor& counted, const at::Tensor& cls,
                            std::int64_t classes);
 
-// The weighted sum over all objects divided by their weight + 1e-4: a scalar.
-Quotient objects_joint(const at::Tensor& error, const at::Tensor& weight);
+// The sum over all supervised objects divided by their number + 1e-4: a scalar.
+Quotient objects_joint(const at::Tensor& error, const at::Tensor& counted);
 
 // L1 (Zhou et al. 2019, eq. 2 and 3): (|d_0| + |d_1|) / side per object, (N,). predicted, target (N,2); side (N,) or
 // undefined: what the error is divided by.
 at::Tensor l1_error(const at::Tensor& predicted, const at::Tensor& target, const at::Tensor& side);
 
-// The sum of l1_error over all objects divided by 2 N + 1e-4, N the supervised objects; matches centerX (whose division
-// by the side sums over boxes by mistake and is not copied). weight (N,): the object's where it is supervised, else 0.
-Quotient l1_joint(const at::Tensor& predicted, const at::Tensor& target, const at::Tensor& weight,
-                  const at::Tensor& side);
+// The sum of l1_error over all supervised objects divided by 2 N + 1e-4, N their number; matches centerX (whose
+// division by the side sums over boxes by mistake and is not copied).
+Quotient l1_joint(const at::Tensor& error, const at::Tensor& counted);
 
-// ---- Distillation: heat. Student and teacher (B,C,H,W); a teacher's logit may be -inf (probability 0)
-// -----------------
+// ---- Distillation: heat. Student and teacher (B,C,H,W); a teacher's logit may be -inf (probability 0) -------------
 
 // Σ p_t over the teacher's 3x3 peaks above 0.1, per class: (C,). How much object there is, softly counted.
 at::Tensor peak_mass(const at::Tensor& p_teacher, const at::Tensor& mask);
@@ -129,19 +128,17 @@ Quotient channel_wise(const at::Tensor& logits, const at::Tensor& teacher, const
 // Which cells lie at most `radius` cells, in each direction, from one of the 3x3 peaks above 0.1: (B,C,H,W), 1 or 0.
 at::Tensor near_peaks(const at::Tensor& p_teacher, int radius);
 
-// ---- Distillation: wh and offset
-// --------------------------------------------------------------------------------------
+// ---- Distillation: wh and offset ----------------------------------------------------------------------------------
 
-// Any error of the teachers' boxes (N,), per teacher: (T,). weight (N,): how sure the teacher is of the box; teacher
-// (N,) int64: whose box it is. With l1_error matches centerX.
-//   teacher t = Σ w error / (Σ w + 1e-4) over its boxes
-Quotient boxes_per_teacher(const at::Tensor& error, const at::Tensor& weight, const at::Tensor& teacher,
-                           std::int64_t teachers);
+// Any error of the teachers' boxes (N,), per teacher: (T,). weight (N,): how sure the teacher is of the box, times its
+// share of it; cls, teacher (N,) int64: of which class and whose it is; serves (T,C): 1 where the teacher serves the
+// class, else 0. With l1_error and one teacher matches centerX.
+//   teacher t = Σ w error over its boxes / (Σ w over all teachers' boxes of its classes + 1e-4)
+// so that the terms of teachers that share their classes are parts of one weighted mean.
+Quotient boxes_per_teacher(const at::Tensor& error, const at::Tensor& weight, const at::Tensor& cls,
+                           const at::Tensor& teacher, const at::Tensor& serves);
 
 // Mean side (w + h) / 2 of the boxes in wh (…,2,…: dimension `dim`), cells, floored at one cell; `dim` is kept as 1.
 at::Tensor mean_side(const at::Tensor& wh, std::int64_t dim);
-
-// centerX's divisor, (w + h) / 2 + 1e-4: not floored, it explodes near 0. For comparison only.
-at::Tensor published_side(const at::Tensor& wh, std::int64_t dim);
 
 }  // namespace conclave

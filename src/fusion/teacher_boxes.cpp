@@ -43,13 +43,16 @@ TaughtBoxes list_boxes(const std::vector<DenseTargets>& dense, const std::vector
     const at::Tensor& cells = dense[t].index;
     const at::Tensor heat = at_cells(voice.heat, cells);
     const at::Tensor strongest = heat.argmax(1, /*keepdim=*/true);
+    // The box is that of the teacher's strongest class there. Where this is one that the student does not use, it has
+    // nothing to say on the others.
+    const at::Tensor own = (heat.amax(1) >= at_cells(dense[t].heat, cells).amax(1)).to(heat.scalar_type());
     const at::Tensor share = shares_at(shares[t], cells, voice.heat.size(2) * voice.heat.size(3));
     const at::Tensor classes =
         constant(std::vector<std::int64_t>(voice.classes.begin(), voice.classes.end()), cells.options());
     index.push_back(cells);
     wh.push_back(dense[t].wh);
     offset.push_back(dense[t].offset);
-    weight.push_back(sure_of_box(confidence(voice, heat, cells, options), share, strongest));
+    weight.push_back(sure_of_box(confidence(voice, heat, cells, options), share, strongest) * own);
     cls.push_back(classes.index_select(0, strongest.squeeze(1)));
     owner.push_back(at::full_like(cells, static_cast<std::int64_t>(t)));
   }

@@ -119,26 +119,40 @@ Said take_in(const BatchTargets& targets, const std::vector<TeacherChannels>& te
   return said;
 }
 
-// A teacher's share of a box ends where it is not heard.
-void cut_shares(Merged& merged, const std::vector<TeacherVoice>& voices, const at::Tensor& cells,
-                const FusionOptions& options) {
-  if (!cells.defined() && !options.cells.peaks) return;
+// A teacher's share of a box ends where it is heard at its peaks alone.
+void cut_shares(Merged& merged, const std::vector<TeacherVoice>& voices, const FusionOptions& options) {
+  if (!options.cells.peaks) return;
   for (std::size_t t = 0; t < voices.size(); ++t) {
     const TeacherVoice& voice = voices[t];
     if (voice.classes.empty()) continue;
-    const at::Tensor counted = heard(at::ones_like(voice.mask), voice.heat, voice.classes, cells, options);
+    const at::Tensor counted = heard(at::ones_like(voice.mask), voice.heat, voice.classes, {}, options);
     for (std::size_t k = 0; k < voice.classes.size(); ++k) {
       merged.shares[t][k] = merged.shares[t][k] * counted.narrow(1, static_cast<std::int64_t>(k), 1);
     }
   }
 }
 
-// Which views each teacher is heard on, on whichever class: (B,T).
-at::Tensor views_heard(const std::vector<TeacherVoice>& voices, const at::Tensor& heat) {
-  const at::Tensor nowhere = at::zeros({heat.size(0)}, heat.options().requires_grad(false));
-  std::vector<at::Tensor> heard;
-  for (const TeacherVoice& voice : voices) heard.push_back(voice.classes.empty() ? nowhere : voice.mask.amax(1));
-  return at::stack(heard, 1);
+// 1 where the teacher serves the student's class: (T,C).
+at::Tensor served_classes(const std::vector<TeacherVoice>& voices, const at::Tensor& heat) {
+  const auto classes = static_cast<std::size_t>(heat.size(1));
+  std::vector<double> serves(voices.size() * classes);
+  for (std::size_t t = 0; t < voices.size(); ++t) {
+    for (const int cls : voices[t].classes) serves[t * classes + static_cast<std::size_t>(cls)] = 1;
+  }
+  return constant(serves, heat.options().requires_grad(false)).view({std::ssize(voices), heat.size(1)});
+}
+
+// On which views anybody speaks on a class that the teacher serves: (B,T).
+at::Tensor views_heard(const Merged& merged, const at::Tensor& serves) {
+  const at::Tensor classes = constant(std::vector<std::int64_t>(merged.classes.begin(), merged.classes.end()),
+                                      serves.options().dtype(at::kLong));
+  return (merged.mask.unsqueeze(1) * serves.index_select(1, classes)).amax(2);
+}
+
+// A label's cells are the label's: the errors of teachers' boxes there are 0, while their weights still divide.
+at::Tensor where_heard(const at::Tensor& error, const TaughtBoxes& boxes, const at::Tensor& cells) {
+  if (!cells.defined()) return error;
+  return error * at_cells(cells, boxes.index).gather(1, boxes.cls.unsqueeze(1)).squeeze(1);
 }
 
 // Where the values of each kind stand; those that nobody asked for are empty.
@@ -153,7 +167,9 @@ TermPlaces put_values(Terms& terms, const HeadOutputs& student, const Said& said
   TermPlaces places;
   const at::Tensor own = channels_of(student.heat, merged.classes);
   const at::Tensor mask = heard(merged.mask, merged.heat, merged.classes, cells, options);
-  const Quotient heat = distil_heat(own, merged.heat, mask, options).of_views(merged.mask);
+  Quotient heat = distil_heat(own, merged.heat, mask, options).of_views(merged.mask);
+  // Objects that labels speak for are objects still: without them the background around them would be all there is.
+  if (cells.defined() && !is_mean(options.loss)) heat.count = peak_mass(at::sigmoid(merged.heat), merged.mask);
   places.heat = is_mean(options.loss) ? put_means(terms, heat, merged) : put_sums(terms, heat, merged);
   if (options.cwd.weight > 0) {
     places.cwd = put_sums(
@@ -165,9 +181,10 @@ TermPlaces put_values(Terms& terms, const HeadOutputs& student, const Said& said
   const TaughtBoxes boxes = list_boxes(said.dense, said.voices, merged.shares, options);
   const at::Tensor wh = pair_of_class(at_cells(student.wh, boxes.index), boxes.cls);
   const at::Tensor offset = at_cells(student.offset, boxes.index);
-  const at::Tensor heard_on = views_heard(said.voices, student.heat);
+  const at::Tensor serves = served_classes(said.voices, student.heat), heard_on = views_heard(merged, serves);
   const auto put_boxes = [&](const at::Tensor& error) {
-    return terms.put(boxes_per_teacher(error, boxes.weight, boxes.owner, std::ssize(said.voices)).of_views(heard_on));
+    return terms.put(boxes_per_teacher(where_heard(error, boxes, cells), boxes.weight, boxes.cls, boxes.owner, serves)
+                         .of_views(heard_on));
   };
   places.wh = put_boxes(l1_error(wh, boxes.wh, options.norm_wh ? mean_side(boxes.wh, 1).squeeze(1) : at::Tensor()));
   places.offset = put_boxes(l1_error(offset, boxes.offset, {}));
@@ -185,7 +202,7 @@ void add_teacher_terms(Terms& terms, const HeadOutputs& student, const BatchTarg
   const Said said = take_in(targets, teachers, student.heat);
   Merged merged = merge_voices(said.voices, teachers, student.heat.size(1), options.merge);
   if (merged.classes.empty()) return;
-  cut_shares(merged, said.voices, cells, options);
+  cut_shares(merged, said.voices, options);
   const TermPlaces places = put_values(terms, student, said, merged, options, cells);
 
   const LossWeights scale = default_scale(options.loss, options.norm_wh);

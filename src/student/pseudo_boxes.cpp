@@ -41,6 +41,11 @@ std::size_t classes_of(const std::vector<TeacherChannels>& teachers) {
   return static_cast<std::size_t>(last + 1);
 }
 
+// How many of its channels are the class.
+std::ptrdiff_t channels_of(const TeacherChannels& teacher, int cls) {
+  return std::count(teacher.student_class.begin(), teacher.student_class.end(), cls);
+}
+
 // The teacher's weight in merging boxes of a class; nothing where it does not have the class.
 std::optional<double> weight_of(const TeacherChannels& teacher, int cls) {
   const auto& classes = teacher.student_class;
@@ -68,7 +73,9 @@ std::vector<Detection> pseudo_boxes(const std::vector<SoftTargets>& targets,
     if (!sources.empty() && !sources[c].pseudo) continue;
     std::vector<std::vector<Detection>> models;
     std::vector<double> weights;
+    std::ptrdiff_t channels = 0;
     for (std::size_t t = 0; t < targets.size(); ++t) {
+      channels += channels_of(teachers[t], static_cast<int>(c));
       const std::optional<double> weight = weight_of(teachers[t], static_cast<int>(c));
       if (!weight) continue;
       models.push_back(std::move(said[t][c]));
@@ -79,7 +86,7 @@ std::vector<Detection> pseudo_boxes(const std::vector<SoftTargets>& targets,
       merged = fuse_boxes(models, weights);
     } else {
       for (const auto& own : models) merged.insert(merged.end(), own.begin(), own.end());
-      merged = suppress(std::move(merged));
+      if (channels > 1) merged = suppress(std::move(merged));  // one channel has a peak per object, as in evaluation
     }
     for (const Detection& detection : merged) {
       if (rule.thresholds.empty() || detection.score >= rule.thresholds.at(c).score) boxes.push_back(detection);

@@ -22,6 +22,19 @@ struct ThreadsRestored {
   ~ThreadsRestored() { at::set_num_threads(before); }
 };
 
+// Do teachers' weights decide anything?
+bool weighs(const FusionOptions& fusion) {
+  if (fusion.method == Method::kPseudo) return fusion.pseudo.merge == PseudoMerge::kWbf;
+  return distils(fusion.method) && fusion.merge == Merge::kWeighted;
+}
+
+bool shows(const Dataset& set, int cls) {
+  return std::any_of(set.images.begin(), set.images.end(), [&](const ImageEntry& image) {
+    return std::any_of(image.annotations.begin(), image.annotations.end(),
+                       [&](const Annotation& object) { return object.cls == cls && !object.crowd; });
+  });
+}
+
 void check_measurable(const TeacherOptions& teacher, const TeacherChannels& channels, const RunOptions& options,
                       const std::optional<Dataset>& val) {
   const auto fail = [&](const std::string& what) {
@@ -31,8 +44,27 @@ void check_measurable(const TeacherOptions& teacher, const TeacherChannels& chan
   if (!val) fail("there is no data.val");
   if (teacher.weights.empty()) fail("its weights file is not known here");
   for (const int cls : channels.student_class) {
-    if (cls >= 0 && !val->labelled.at(static_cast<std::size_t>(cls))) {
-      fail("data.val does not label " + options.classes.at(static_cast<std::size_t>(cls)));
+    if (cls < 0) continue;
+    const std::string& name = options.classes.at(static_cast<std::size_t>(cls));
+    if (!val->labelled.at(static_cast<std::size_t>(cls))) fail("data.val does not label " + name);
+    if (!shows(*val, cls)) fail("data.val shows no " + name);
+  }
+}
+
+// A mean of several needs a weight above 0.
+void check_sums(const RunOptions& options, const std::vector<TeacherChannels>& teachers) {
+  for (std::size_t c = 0; c < options.classes.size(); ++c) {
+    int serving = 0;
+    double sum = 0;
+    for (std::size_t t = 0; t < teachers.size(); ++t) {
+      const std::vector<int>& classes = teachers[t].student_class;
+      if (std::find(classes.begin(), classes.end(), static_cast<int>(c)) == classes.end()) continue;
+      ++serving;
+      sum += options.teachers.at(t).weight.value_or(1);
+    }
+    if (serving > 1 && sum <= 0) {
+      throw Error("the weights of its teachers sum to 0", "class '" + options.classes[c] + "'",
+                  "give one of them a teachers.weight above 0, or auto", Exit::kUsage);
     }
   }
 }
@@ -63,10 +95,6 @@ std::vector<double> channel_weights(const TeacherOptions& teacher, const Teacher
   std::vector<double> weights;
   for (const int cls : channels.student_class) {
     const double ap = cls < 0 ? 0 : result.per_class.at(static_cast<std::size_t>(cls)).ap;
-    if (ap < 0) {
-      throw Error("its weight is auto, and data.val shows no " + options.classes.at(static_cast<std::size_t>(cls)),
-                  "teacher " + teacher.name, "give teachers.weight as a number", Exit::kUsage);
-    }
     weights.push_back(cls < 0 ? 0 : std::max(kStep, std::round(ap / kStep) * kStep));
   }
   return weights;
@@ -74,18 +102,24 @@ std::vector<double> channel_weights(const TeacherOptions& teacher, const Teacher
 
 }  // namespace
 
+void check_weights(const RunOptions& options, const std::optional<Dataset>& val,
+                   const std::vector<TeacherChannels>& teachers) {
+  if (!weighs(options.fusion)) return;
+  check_sums(options, teachers);
+  for (std::size_t t = 0; t < std::min(teachers.size(), options.teachers.size()); ++t) {
+    if (!options.teachers[t].weight) check_measurable(options.teachers[t], teachers[t], options, val);
+  }
+}
+
 void weigh_by_ap(const RunOptions& options, const std::optional<Dataset>& val, std::vector<TeacherChannels>& teachers,
                  ProcessGroup& ranks) {
-  const FusionOptions& fusion = options.fusion;
-  const bool heat = distils(fusion.method) && fusion.merge == Merge::kWeighted;
-  const bool boxes = fusion.method == Method::kPseudo && fusion.pseudo.merge == PseudoMerge::kWbf;
-  if (!heat && !boxes) return;
+  if (!weighs(options.fusion)) return;
+  check_weights(options, val, teachers);
   for (std::size_t t = 0; t < std::min(teachers.size(), options.teachers.size()); ++t) {
     const TeacherOptions& teacher = options.teachers[t];
     if (teacher.weight) continue;
     std::string measured;
     ranks.together([&] {
-      check_measurable(teacher, teachers[t], options, val);
       if (ranks.writes()) measured = nlohmann::json(channel_weights(teacher, teachers[t], options, *val)).dump();
     });
     teachers[t].channel_weight = nlohmann::json::parse(ranks.broadcast(measured)).get<std::vector<double>>();

@@ -135,6 +135,7 @@ void Trainer::prepare(RunOptions options, std::vector<TeacherChannels> teachers)
   if (fusion.method == Method::kPseudo) {
     check_thresholds({state.options, state.datasets, state.val, state.coverage, state.teachers});
   }
+  check_weights(state.options, state.val, state.teachers);
 }
 
 Trainer::~Trainer() = default;

@@ -9,7 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "cli/run_command.h"
 #include "core/error.h"
 #include "support/temporary_folder.h"
 
@@ -306,31 +305,6 @@ TEST(ConfigReference, HoldsEveryKeyThatIsPrinted) {
     ++keys;
   }
   EXPECT_GT(keys, 80);
-}
-
-TEST(Run, OptionsThatDecideNothingAreNamedWithTheirMethod) {
-  RunOptions options;
-  FusionOptions& fusion = options.fusion;
-  fusion.method = Method::kKd;
-  fusion.temperature = 2;
-  EXPECT_THAT(options_without_effect(options), ElementsAre());
-  fusion.loss = DistillLoss::kRelu;
-  EXPECT_THAT(options_without_effect(options),
-              ElementsAre(AllOf(HasSubstr("fusion.temperature"), HasSubstr("kd and fusion.loss relu"))));
-  fusion.method = Method::kPseudo;
-  fusion.labels_win = true;
-  EXPECT_THAT(options_without_effect(options), ElementsAre(AllOf(HasSubstr("fusion.temperature"), HasSubstr("pseudo")),
-                                                           AllOf(HasSubstr("fusion.labels_win"), HasSubstr("pseudo"))));
-  fusion.method = Method::kKdLabels;
-  fusion.loss = DistillLoss::kQfl;
-  EXPECT_THAT(options_without_effect(options), ElementsAre());
-  fusion.both = false;
-  EXPECT_THAT(options_without_effect(options), ElementsAre(HasSubstr("fusion.labelled labels")));
-  options.fusion = {};
-  options.training.eval_every = 10;
-  EXPECT_THAT(options_without_effect(options), ElementsAre(HasSubstr("training.eval_every has no effect")));
-  options.val.name = "val";
-  EXPECT_THAT(options_without_effect(options), ElementsAre());
 }
 
 }  // namespace

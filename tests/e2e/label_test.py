@@ -107,6 +107,35 @@ fusion: {{method: labels}}
         for a, b in zip(mine[:4], other[:4]):
             self.assertAlmostEqual(a, b, delta=1e-3 * abs(b))
 
+    def test_several_sets_share_one_file_though_their_ids_and_names_are_the_same(self):
+        run("data", "synth", "--out", f"{self.folder}/data/lane", "--images", 5, "--size", 128, 96, "--seed", 22, check=True)
+        config = self.fixture.write("two.yaml", CONFIG.format(folder=self.folder).replace("training:", f"""
+    - {{name: lane, images: {self.folder}/data/lane/images, annotations: {self.folder}/data/lane/annotations.json, labelled: [car]}}
+training:"""))
+        out = self.fixture.path("two.json")
+        said = run("label", config, "service.source=local", "--out", out, check=True)
+        both, first = json.loads(self.read(out)), json.loads(self.read(self.first))
+        lane = json.loads(self.read(f"{self.folder}/data/lane/annotations.json"))
+        self.assertEqual(len({image["id"] for image in both["images"]}), IMAGES + 5)
+        self.assertEqual([image["file_name"] for image in both["images"]],
+                         [f"street/images/{image['file_name']}" for image in first["images"]] +
+                         [f"lane/images/{image['file_name']}" for image in lane["images"]])
+        self.assertIn(f"{self.folder}/data", said.stdout + said.stderr)
+
+        def boxes(coco, names, category):
+            name_of = {image["id"]: image["file_name"].split("/")[-1] for image in coco["images"] if names(image["file_name"])}
+            return sorted((name_of[a["image_id"]], a["bbox"], a.get("score", 1)) for a in coco["annotations"]
+                          if a["image_id"] in name_of and a["category_id"] == category)
+
+        for category in (1, 2):
+            self.assertEqual(boxes(both, lambda name: name.startswith("street/"), category),
+                             boxes(first, lambda name: True, category))
+        car = next(c["id"] for c in lane["categories"] if c["name"] == "car")
+        self.assertEqual(boxes(both, lambda name: name.startswith("lane/"), 2), boxes(lane, lambda name: True, car))
+        persons = boxes(both, lambda name: name.startswith("lane/"), 1)
+        self.assertTrue(persons)
+        self.assertTrue(all(score < 1 for _, _, score in persons))
+
     def test_explains_what_it_cannot_do(self):
         out = self.fixture.path("never.json")
         for words, expected in ((["fusion.pseudo.threshold=best_f1"], r"class 'car'.*data\.val, which is not given"),

@@ -304,6 +304,31 @@ TEST(FusionOptions, WhereALabelDrewItSpeaksAloneAndTheTeacherSpeaksElsewhere) {
   EXPECT_GT(gradient_of("labels/wh", student.wh)[0].abs().max().item<float>(), 0);
 }
 
+// Objects that labels take from a teacher still divide its terms: what is left of it gets no louder.
+TEST(FusionOptions, WhatLabelsLeaveToATeacherWeighsWhatItDid) {
+  for (const DistillLoss loss : {DistillLoss::kQfl, DistillLoss::kBce}) {
+    Scene scene;
+    scene.options.method = Method::kKdLabels;
+    scene.options.loss = loss;
+    const HeadOutputs student = leaves(random_heads(2, 2, 8));
+    const auto gradients = [&](bool labels_win) {
+      scene.options.labels_win = labels_win;
+      at::Tensor heat, wh;
+      for (const LossTerm& term : scene.losses(student).terms) {
+        if (term.name == "red/heat") heat = torch::autograd::grad({term.value}, {student.heat}, {}, true)[0];
+        if (term.name == "red/wh") wh = torch::autograd::grad({term.value}, {student.wh}, {}, true)[0];
+      }
+      return std::pair(heat, wh);
+    };
+    const auto [heat, wh] = gradients(true);
+    const auto [all_heat, all_wh] = gradients(false);
+    const at::Tensor left = (scene.targets().labels.heat == 0).to(at::kFloat);
+    EXPECT_TRUE(at::allclose(heat.select(1, 0), (all_heat * left).select(1, 0)));
+    EXPECT_TRUE(at::allclose(wh, all_wh * left.narrow(1, 0, 1)));
+    EXPECT_GT((all_wh - wh).abs().max().item<float>(), 0) << "the label took nothing";
+  }
+}
+
 TEST(FusionOptions, ATeachersLossWeightsMultiplyItsTermsAlone) {
   Scene scene;
   scene.options.box = BoxLoss::kGiou;

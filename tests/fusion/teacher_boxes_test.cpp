@@ -95,5 +95,20 @@ TEST(TeacherBoxes, ATeacherThatSeesNothingAddsNothing) {
   EXPECT_TRUE(at::equal(boxes.owner, at::ones_like(one.dense.index)));
 }
 
+// Where the teacher sees most a class that the student does not use, the box is not one of the others'.
+TEST(TaughtBoxes, OfAnUnusedClassTeachNothing) {
+  torch::manual_seed(6);
+  Teacher teacher({0}, 0);
+  const at::Tensor unused = maps(1);
+  teacher.dense.heat = at::cat({teacher.voice.heat, unused}, 1);
+  const std::vector<std::vector<at::Tensor>> shares = {{at::ones({kViews, 1, 1, 1})}};
+  const TaughtBoxes boxes = list_boxes({teacher.dense}, {teacher.voice}, shares, {});
+  const at::Tensor own = teacher.voice.heat.flatten().index_select(0, teacher.dense.index);
+  const at::Tensor other = unused.flatten().index_select(0, teacher.dense.index);
+  const at::Tensor sure = at::relu(own + std::log(4.0));
+  EXPECT_TRUE(at::allclose(boxes.weight, sure * (own >= other)));
+  EXPECT_GT(((sure > 0) & (own < other)).sum().item<int>(), 0);
+}
+
 }  // namespace
 }  // namespace conclave

@@ -38,14 +38,18 @@ struct SameViews {
 
   // Both classes are supervised on the first `supervised` views alone.
   Losses losses(const HeadOutputs& heads, std::int64_t supervised) const {
+    const std::vector<LabelBox> boxes = {{{4, 4, 20, 24}, 0}, {{20, 8, 40, 28}, 1}, {{2, 12, 12, 20}, 1}};
+    return losses(heads, supervised, std::vector(kViews, boxes));
+  }
+  Losses losses(const HeadOutputs& heads, std::int64_t supervised,
+                const std::vector<std::vector<LabelBox>>& boxes) const {
     BatchTargets batch;
     batch.label_mask = at::zeros({kViews, 2});
     batch.label_mask.narrow(0, 0, supervised).fill_(1);
     batch.teacher_mask = {batch.label_mask.clone(), batch.label_mask.clone()};
     batch.teacher_mask[0].narrow(1, 1, 1).zero_();
     batch.teacher_mask[1].narrow(1, 0, 1).zero_();
-    const std::vector<LabelBox> boxes = {{{4, 4, 20, 24}, 0}, {{20, 8, 40, 28}, 1}, {{2, 12, 12, 20}, 1}};
-    batch.labels = make_ground_truth({boxes, boxes, boxes, boxes}, 2, kHeight, kWidth, options.min_overlap);
+    batch.labels = make_ground_truth(boxes, 2, kHeight, kWidth, options.min_overlap);
     batch.teachers = {dense_targets(copies(red)), dense_targets(copies(white))};
     return fuse(heads, batch, teachers, options);
   }
@@ -79,6 +83,24 @@ TEST(ViewWeight, GradientsOfASupervisedViewDoNotDependOnItsNeighbours) {
   const at::Tensor all = gradient(kViews), two = gradient(2);
   EXPECT_LT(largest_difference(two.narrow(0, 0, 2), all.narrow(0, 0, 2)), 1e-9);
   EXPECT_EQ(two.narrow(0, 2, 2).abs().max().item<double>(), 0);
+}
+
+// A view without an object of the class is as loud as one with a single object: in a batch labelled throughout, others
+// would have some.
+TEST(ViewWeight, OfAViewWithoutObjectsIsThatOfAViewWithOne) {
+  const SameViews scene;
+  HeadOutputs heads = SameViews::copies(scene.student);
+  heads.heat.fill_(-1);  // the same background everywhere
+  const auto background = [&](const std::vector<LabelBox>& first) {
+    std::vector<std::vector<LabelBox>> boxes(kViews);
+    boxes[0] = first;
+    heads.heat = heads.heat.detach().requires_grad_(true);
+    const Losses losses = scene.losses(heads, 1, boxes);
+    return torch::autograd::grad({losses.terms[0].value}, {heads.heat})[0][0][0][kHeight - 1][kWidth - 1]
+        .item<double>();
+  };
+  EXPECT_NEAR(background({}), background({{{4, 4, 12, 12}, 0}}), 1e-12);
+  EXPECT_GT(background({}), 0);
 }
 
 // Decision 013: `ignore` divides by the batch's own objects, and so does the published sum over all classes.

@@ -33,8 +33,8 @@ Losses losses_of(const HeadOutputs& heads, const GroundTruth& truth, bool per_cl
 
 // The three terms by loops over cells and objects.
 std::vector<double> by_hand(const HeadOutputs& heads, const std::vector<std::vector<LabelBox>>& labels,
-                            const GroundTruth& truth) {
-  std::vector<double> heat(2), wh(2), offset(2), weights(2);
+                            const GroundTruth& truth, bool per_class) {
+  std::vector<double> heat(2), wh(2), offset(2), objects(2);
   for (int b = 0; b < 2; ++b) {
     for (int c = 0; c < 2; ++c) {
       for (int y = 0; y < kSide; ++y) {
@@ -56,12 +56,16 @@ std::vector<double> by_hand(const HeadOutputs& heads, const std::vector<std::vec
       heat[label.cls] -= label.weight * (1 - p) * (1 - p) * std::log(p);
       wh[label.cls] += label.weight * distance(heads.wh, w, h) / ((w + h) / 2);
       offset[label.cls] += label.weight * distance(heads.offset, cx - x, cy - y);
-      weights[label.cls] += label.weight;
+      objects[label.cls] += 1;
     }
   }
   std::vector<double> sums(3);
+  if (!per_class) {
+    const double all = objects[0] + objects[1];
+    return {(heat[0] + heat[1]) / all, (wh[0] + wh[1]) / (2 * all + 1e-4), (offset[0] + offset[1]) / (2 * all + 1e-4)};
+  }
   for (int c = 0; c < 2; ++c) {
-    const double divisor = std::max(1.0, weights[c]);
+    const double divisor = std::max(1.0, objects[c]);
     sums[0] += heat[c] / divisor;
     sums[1] += wh[c] / divisor;
     sums[2] += offset[c] / divisor;
@@ -74,9 +78,11 @@ TEST(WeightedLabels, WeighAnObjectsFocalAndBoxTerms) {
   const auto labels = boxes(0.375F, 0.75F);
   const GroundTruth truth = make_ground_truth(labels, 2, kSide, kSide, 0.3);
   ASSERT_TRUE(truth.weight.defined());
-  const Losses losses = losses_of(heads, truth, true);
-  const std::vector<double> expected = by_hand(heads, labels, truth);
-  for (std::size_t i = 0; i < 3; ++i) EXPECT_NEAR(losses.terms[i].value.item<double>(), expected[i], 1e-6) << i;
+  for (const bool per_class : {true, false}) {
+    const Losses losses = losses_of(heads, truth, per_class);
+    const std::vector<double> expected = by_hand(heads, labels, truth, per_class);
+    for (std::size_t i = 0; i < 3; ++i) EXPECT_NEAR(losses.terms[i].value.item<double>(), expected[i], 1e-6) << i;
+  }
 }
 
 TEST(WeightedLabels, OfOneChangeNothing) {

@@ -161,6 +161,16 @@ TEST(PseudoBoxes, KeepTheBestOfSeveralTeachersOrFuseThem) {
   ASSERT_EQ(cut.size(), 1u) << "thresholds are those of fused scores";
 }
 
+// As in evaluation, where no box of one network hides another: two that overlap are two objects.
+TEST(PseudoBoxes, OfOneChannelAllStay) {
+  const Box first{8, 8, 40, 40}, second{16, 8, 48, 40};  // IoU 0.6
+  const PseudoFrame frame{{}, kSize, kSize};
+  const PseudoRule rule{PseudoMerge::kNms, {}, false};
+  EXPECT_EQ(pseudo_boxes({saying({{first, 0.8F}, {second, 0.6F}})}, {{"red", {0}}}, {}, rule, frame).size(), 2u);
+  const std::vector<SoftTargets> two = {saying({{first, 0.8F}}), saying({{second, 0.6F}})};
+  EXPECT_EQ(pseudo_boxes(two, {{"red", {0}}, {"too", {0}}}, {}, rule, frame).size(), 1u);
+}
+
 TEST(PseudoLabels, FindEachClassesThresholdOnTheValidationSet) {
   const Little little;
   const TemporaryFolder folder;

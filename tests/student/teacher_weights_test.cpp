@@ -38,7 +38,7 @@ class TeacherWeights : public ::testing::Test {
 
   std::string refused() {
     try {
-      weigh_by_ap(options_, val_, teachers_, alone_);
+      check_weights(options_, val_, teachers_);
     } catch (const Error& error) {
       EXPECT_EQ(error.exit(), Exit::kUsage);
       return std::string(error.where()) + ": " + error.what();
@@ -100,6 +100,21 @@ TEST_F(TeacherWeights, AreRefusedWithoutAnythingToMeasureThemOn) {
   EXPECT_NE(refused().find("its weights file is not known here"), std::string::npos) << refused();
   val_.reset();
   EXPECT_NE(refused().find("there is no data.val"), std::string::npos) << refused();
+}
+
+TEST_F(TeacherWeights, OfOneClassMayNotSumToZero) {
+  for (TeacherOptions& teacher : options_.teachers) teacher.weight = 0;
+  EXPECT_NE(refused().find("class 'red': the weights of its teachers sum to 0"), std::string::npos) << refused();
+  options_.fusion.merge = Merge::kMean;
+  EXPECT_EQ(refused(), "nothing");
+  options_.fusion.merge = Merge::kWeighted;
+  options_.teachers[1].weight = 0.5;
+  EXPECT_EQ(refused(), "nothing");
+}
+
+TEST_F(TeacherWeights, AreCheckedBeforeAnyoneIsAsked) {
+  options_.val = {};
+  EXPECT_THROW(Trainer(options_, teachers_), Error);
 }
 
 }  // namespace

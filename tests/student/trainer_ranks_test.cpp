@@ -3,6 +3,7 @@
 
 #include <csignal>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <sstream>
 
 #include "core/error.h"
@@ -22,7 +23,7 @@ namespace {
 
 std::vector<TeacherChannels> teachers_of(const RunOptions& options) {
   if (!needs_teachers(options.fusion.method)) return {};
-  return {{"red", {0}, 1.0}, {"blue", {1}, 1.0}};
+  return {{"red", {0}, 1.0}, {"blue", {static_cast<int>(options.classes.size()) - 1}, 1.0}};
 }
 
 std::unique_ptr<TargetSource> source_of(const TinyRun& tiny, const RunOptions& options) {
@@ -69,6 +70,8 @@ struct RanksCase {
   PseudoOptions pseudo = {.threshold = 0.3};
   bool swa = false;
   bool balance = false;
+  bool unlabelled_set = false;       // beside the labelled one
+  std::optional<Merge> shared = {};  // both teachers see red, merged so
 };
 
 RunOptions options_of(const TinyRun& tiny, const RanksCase& given, const std::string& folder) {
@@ -77,6 +80,15 @@ RunOptions options_of(const TinyRun& tiny, const RanksCase& given, const std::st
   options.fusion.per_class = given.per_class;
   options.fusion.pseudo = given.pseudo;
   options.fusion.balance.fixed_value = given.balance;
+  if (given.shared) {
+    options.fusion.merge = *given.shared;
+    options.classes = {"red"};
+  }
+  if (given.unlabelled_set) {
+    options.train.push_back(options.train.front());
+    options.train.back().name = "more";
+    options.train.back().labelled = {};
+  }
   TrainOptions& training = options.training;
   training.bf16 = false;
   training.schedule.steps = 6;
@@ -123,7 +135,12 @@ INSTANTIATE_TEST_SUITE_P(
                       RanksCase{"kd_labels_relu", Method::kKdLabels, DistillLoss::kRelu, {"blue"}},
                       RanksCase{"labels", Method::kLabels, DistillLoss::kQfl, {"red", "blue"}},
                       RanksCase{"labels_joint", Method::kLabels, DistillLoss::kQfl, {"red", "blue"}, false},
-                      RanksCase{"ignore", Method::kIgnore, DistillLoss::kQfl, {"red", "blue"}},
+                      RanksCase{"ignore", Method::kIgnore, DistillLoss::kQfl, {"red"}},
+                      RanksCase{.name = "kd_labels_on_some_views",
+                                .method = Method::kKdLabels,
+                                .labelled = {"red"},
+                                .unlabelled_set = true},
+                      RanksCase{.name = "kd_shared", .labelled = {}, .shared = Merge::kMean},
                       RanksCase{"labels_swa", Method::kLabels, DistillLoss::kQfl, {"red", "blue"}, true, {}, true},
                       RanksCase{"pseudo", Method::kPseudo, DistillLoss::kQfl, {"red"}},
                       RanksCase{"pseudo_per_view",
