@@ -27,11 +27,13 @@ void compare(const CompareArguments& arguments) {
     return;
   }
   install_stop_signals();
-  const Comparison comparison = run_comparison(options);
+  const CompareOutcome outcome = run_comparison(options);
+  const Comparison& comparison = outcome.comparison;
   std::printf("\n");
   for (const std::string& sentence : comparison.verdicts) std::printf("%s\n", sentence.c_str());
   for (const std::string& note : comparison.notes) std::printf("%s\n", note.c_str());
   std::printf("\nreport: %s\n", (std::filesystem::path(options.run) / "report.html").c_str());
+  if (outcome.failure) throw *outcome.failure;
 }
 
 }  // namespace

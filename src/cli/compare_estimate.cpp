@@ -9,9 +9,12 @@
 #include <functional>
 #include <numeric>
 
+#include "cli/compare_inputs.h"
+#include "cli/compare_methods.h"
+#include "cli/compare_schedule.h"
 #include "cli/machine.h"
 #include "core/error.h"
-#include "core/log.h"
+#include "core/real_path.h"
 #include "jobs/run_files.h"
 #include "models/detector.h"
 #include "models/zoo.h"
@@ -20,40 +23,12 @@
 namespace conclave {
 namespace {
 
-struct Tried {
-  double step = 0, forward = 0;  // seconds per image
-};
-
 // Of work whose last value is a number: reading it waits for the device.
 double seconds_of(const std::function<at::Tensor()>& work) {
   work().item<float>();  // the first time allocates and chooses kernels
   const auto begin = std::chrono::steady_clock::now();
   work().item<float>();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
-
-Tried try_out(const RunOptions& options) {
-  const TrainOptions& training = options.training;
-  const at::Device device = device_of(training.device);
-  use_threads(training.threads);
-  const auto model = make_detector(options.model);
-  place(*model, device, training.channels_last);
-  const int images = std::min(2, training.batch);
-  at::Tensor batch = at::zeros({images, 3, options.model.height, options.model.width}).to(device);
-  if (training.channels_last) batch = batch.contiguous(at::MemoryFormat::ChannelsLast);
-  const Autocast autocast(device, training.bf16);
-  Tried tried;
-  tried.step = seconds_of([&] {
-                 const HeadOutputs heads = model->forward(batch);
-                 const at::Tensor sum = heads.heat.sum() + heads.wh.sum() + heads.offset.sum();
-                 sum.backward();
-                 return sum.detach();
-               }) /
-               images;
-  const at::NoGradGuard no_gradient;
-  model->eval();
-  tried.forward = seconds_of([&] { return model->forward(batch).heat.sum(); }) / images;
-  return tried;
 }
 
 std::string network_of(const RunOptions& options) {
@@ -68,25 +43,69 @@ std::string kind_of(const PlannedTask& task) {
 
 }  // namespace
 
+CompareEstimate::Tried CompareEstimate::try_out(const RunOptions& options) {
+  const TrainOptions& training = options.training;
+  const at::Device device = device_of(training.device);
+  use_threads(training.threads);
+  const auto model = make_detector(options.model);
+  place(*model, device, training.channels_last);
+  const int images = std::min(2, training.batch);
+  at::Tensor batch = at::zeros({images, 3, options.model.height, options.model.width}).to(device);
+  if (training.channels_last) batch = batch.contiguous(at::MemoryFormat::ChannelsLast);
+  const Autocast autocast(device, training.bf16);
+  Tried times;
+  times.step = seconds_of([&] {
+                 const HeadOutputs heads = model->forward(batch);
+                 const at::Tensor sum = heads.heat.sum() + heads.wh.sum() + heads.offset.sum();
+                 sum.backward();
+                 return sum.detach();
+               }) /
+               images;
+  const at::NoGradGuard no_gradient;
+  model->eval();
+  times.forward = seconds_of([&] { return model->forward(batch).heat.sum(); }) / images;
+  return times;
+}
+
+const CompareEstimate::Tried& CompareEstimate::tried(const RunOptions& options) {
+  const std::string network = network_of(options);
+  const auto found = networks_.find(network);
+  return found != networks_.end() ? found->second : networks_[network] = try_out(options);
+}
+
+// Seconds per image. `folders`: of the trainings, by task, real paths.
+double CompareEstimate::teachers_of(const PlannedTask& task, const std::vector<std::string>& folders) {
+  if (task.recorded || !asks_every_view(task.options->fusion)) return 0;
+  double seconds = 0;
+  for (const TeacherOptions& teacher : task.options->teachers) {
+    const RunOptions* maker = &*task.options;
+    for (std::size_t t = 0; t < folders.size() && !teacher.weights.empty(); ++t) {
+      if (!folders[t].empty() && lies_in(real_path(teacher.weights), folders[t])) maker = &*plan_.tasks[t].options;
+    }
+    seconds += tried(*maker).forward;
+  }
+  return seconds;
+}
+
 CompareEstimate::CompareEstimate(const ComparePlan& plan) : plan_(plan) {
-  std::map<std::string, Tried> tried;
+  std::vector<std::string> folders;
+  for (const PlannedTask& task : plan.tasks) folders.push_back(task.options ? real_path(task.folder) : "");
   for (const PlannedTask& task : plan.tasks) {
     tried_.push_back(0);
     if (!task.options) continue;
     const RunOptions& options = *task.options;
-    const std::string network = network_of(options);
-    if (!tried.contains(network)) tried[network] = try_out(options);
-    const double images = static_cast<double>(options.training.schedule.steps) * options.training.batch;
-    const double teachers =
-        asks_every_view(options.fusion) ? static_cast<double>(options.teachers.size()) * tried[network].forward : 0;
+    const double images = static_cast<double>(images_of(options));
     const double cores = options.training.threads == 0 ? cpu_count() : options.training.threads;
-    tried_.back() = images * (tried[network].step + teachers) *
+    tried_.back() = images * (tried(options).step + teachers_of(task, folders)) *
                     std::max(1.0, plan.options.slots * cores / std::max(1, cpu_count()));
   }
   for (std::size_t t = 0; t < plan.tasks.size(); ++t) {
     if (!plan.tasks[t].options || !plan.tasks[t].done()) continue;
-    const RunRecord record = read_run_record(plan.tasks[t].folder);
-    if (record.training && record.training->seconds > 0) finished(t, record.training->seconds);
+    try {
+      const RunRecord record = read_run_record(plan.tasks[t].folder);
+      if (record.training && record.training->seconds > 0) finished(t, record.training->seconds);
+    } catch (const Error&) {  // told by who needs more of it
+    }
   }
 }
 
@@ -105,15 +124,15 @@ double CompareEstimate::of(std::size_t task) const {
 }
 
 double CompareEstimate::left(const std::vector<Task>& tasks, double now) const {
-  double sum = 0, longest = 0;
+  std::vector<TimedTask> timed(tasks.size());
   for (std::size_t t = 0; t < tasks.size(); ++t) {
-    double rest = 0;
-    if (tasks[t].state == TaskState::kWaiting) rest = of(t);
-    if (tasks[t].state == TaskState::kRunning) rest = std::max(0.0, of(t) - (now - tasks[t].started));
-    sum += rest;
-    longest = std::max(longest, rest);
+    timed[t].running = tasks[t].state == TaskState::kRunning;
+    timed[t].ended = !timed[t].running && tasks[t].state != TaskState::kWaiting;
+    timed[t].seconds = timed[t].running ? std::max(0.0, of(t) - (now - tasks[t].started)) : of(t);
+    timed[t].after = tasks[t].after;
+    timed[t].after.insert(timed[t].after.end(), tasks[t].after_any.begin(), tasks[t].after_any.end());
   }
-  return std::max(longest, sum / plan_.options.slots);
+  return time_of_schedule(std::move(timed), plan_.options.slots);
 }
 
 std::string rough_time(double seconds) {

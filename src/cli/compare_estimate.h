@@ -9,9 +9,11 @@
 
 namespace conclave {
 
-// How long a comparison will take: for a method or step of which a run is finished, the mean of those; for others their
-// images times the time of a training step and of the teachers' forward passes, tried out once here, corrected by how
-// wrong that was for what is finished. Reading images, tests and reports come on top until runs are finished.
+// How long a comparison will take: its tasks, each after what it needs, `slots` side by side (time_of_schedule). For a
+// method or step of which a run is finished, the mean of those; for others their images times the time of a training
+// step and of the teachers' forward passes, tried out once here, corrected by how wrong that was for what is finished.
+// A teacher that a step trains counts as that network, others as the student's; a run whose targets are stored by then
+// asks none. Reading images, tests and reports come on top until runs are finished.
 class CompareEstimate {
  public:
   // Takes the finished runs' own figures. Tries one training step per network and size, a second or so each.
@@ -24,9 +26,16 @@ class CompareEstimate {
   double left(const std::vector<Task>& tasks, double now) const;
 
  private:
+  struct Tried {
+    double step = 0, forward = 0;  // seconds per image
+  };
+  static Tried try_out(const RunOptions& options);
+  const Tried& tried(const RunOptions& options);
+  double teachers_of(const PlannedTask& task, const std::vector<std::string>& folders);
   double of(std::size_t task) const;
 
   const ComparePlan& plan_;
+  std::map<std::string, Tried> networks_;
   std::vector<double> tried_;                               // per task, by trying out
   std::map<std::string, std::vector<double>> known_;        // finished, by method or step
   double tried_of_finished_ = 0, seconds_of_finished_ = 0;  // sums

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cli/idle_options.h"
 #include "core/join.h"
 
 namespace conclave {
@@ -10,6 +11,13 @@ namespace {
 bool sets(const std::vector<PlacedOverride>& overrides, const std::string& key) {
   return std::any_of(overrides.begin(), overrides.end(),
                      [&](const PlacedOverride& each) { return each.text.rfind(key + "=", 0) == 0; });
+}
+
+bool set_by_every_method(const CompareOptions& options, const std::string& text) {
+  return std::all_of(options.methods.begin(), options.methods.end(), [&](const CompareMethod& method) {
+    return std::any_of(method.set.begin(), method.set.end(),
+                       [&](const PlacedOverride& each) { return each.text == text; });
+  });
 }
 
 }  // namespace
@@ -50,6 +58,17 @@ void check_methods(const CompareOptions& options, const std::vector<RunOptions>&
       fail(" sees " + std::to_string(images_of(own)) + " images in its training, but " + methods[0].name + " sees " +
            std::to_string(images_of(first)) + ": runs of different budgets; give all the same with " +
            "budget: {images: N}, or say budget: own");
+    }
+  }
+}
+
+void check_idle_options(const CompareOptions& options, const std::vector<RunOptions>& resolved, ConfigErrors& errors) {
+  for (std::size_t m = 0; m < options.methods.size(); ++m) {
+    for (const IdleOption& idle : idle_options(resolved.at(m))) {
+      for (const PlacedOverride& each : options.methods[m].set) {
+        if (!each.text.starts_with(idle.key) || set_by_every_method(options, each.text)) continue;
+        errors.add(each.place, options.methods[m].name + ": " + each.text + " " + idle.why);
+      }
     }
   }
 }

@@ -16,4 +16,8 @@ std::int64_t images_of(const RunOptions& options);
 // each method's configuration, in order.
 void check_methods(const CompareOptions& options, const std::vector<RunOptions>& resolved, ConfigErrors& errors);
 
+// Adds what a method sets and what then decides nothing: it would equal another method, hours later. What is set for
+// all methods alike is there for some of them.
+void check_idle_options(const CompareOptions& options, const std::vector<RunOptions>& resolved, ConfigErrors& errors);
+
 }  // namespace conclave

@@ -6,7 +6,9 @@
 #include "cli/compare_inputs.h"
 #include "cli/compare_methods.h"
 #include "cli/compare_names.h"
+#include "cli/compare_probes.h"
 #include "cli/compare_refusals.h"
+#include "cli/compare_sharing.h"
 #include "cli/compare_unseen.h"
 #include "cli/config_run.h"
 #include "cli/finished_training.h"
@@ -15,7 +17,6 @@
 #include "core/join.h"
 #include "core/real_path.h"
 #include "fusion/fuse.h"
-#include "jobs/run_files.h"
 
 namespace conclave {
 namespace {
@@ -23,8 +24,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kKeys = "conclave compare --help; docs/compare.md and conclave config --reference list every key";
-constexpr int kProbeSteps = 40;
-constexpr int kProbeRowSteps = 5;
 
 class Planner {
  public:
@@ -46,6 +45,7 @@ class Planner {
     if (probing) add_probes(o.seeds.front());
     errors_.check(kKeys);
     check_methods(o, model_, errors_);
+    check_idle_options(o, model_, errors_);
     check_test_is_unseen(plan_.tasks, model_.front().test, errors_);
     check_teachers();
     check_refusals(plan_, errors_);
@@ -296,20 +296,9 @@ class Planner {
         plan_.facts["methods." + method.name + ": seed_shift"] = std::to_string(method.seed_shift);
       }
       if (!plan_.options.share_views || !needs_teachers(task.options->fusion.method)) continue;
-      for (auto before = asked_before.rbegin(); before != asked_before.rend(); ++before) {
-        if (!may_share(*task.options, *plan_.tasks[*before].options)) continue;
-        task.after_any.push_back(*before);  // what it asks for is stored by then
-        break;
-      }
+      wait_for_targets(task, plan_.tasks, asked_before);
       asked_before.push_back(index);
     }
-  }
-
-  // Whether two runs of a seed may ask teachers the same.
-  static bool may_share(const RunOptions& one, const RunOptions& other) {
-    const bool every = asks_every_view(one.fusion);
-    return every == asks_every_view(other.fusion) && (!every || one.seed == other.seed) &&
-           sparse_options(one.fusion) == sparse_options(other.fusion);
   }
 
   // Last and one after another: nothing else takes their time.
@@ -367,8 +356,13 @@ class Planner {
       return shortest(plan_.options.seconds) + " s of training for every method, by the rate of a probe that ran alone";
     }
     const RunOptions& first = model_.front();
-    return std::to_string(images_of(first)) + " images for every method (" +
-           std::to_string(first.training.schedule.steps) + " steps of " + std::to_string(first.training.batch) + ")";
+    const std::string images = std::to_string(images_of(first)) + " images for every method";
+    const bool same = std::all_of(model_.begin(), model_.end(), [&](const RunOptions& other) {
+      return other.training.batch == first.training.batch;
+    });
+    if (!same) return images;
+    return images + " (" + std::to_string(first.training.schedule.steps) + " steps of " +
+           std::to_string(first.training.batch) + ")";
   }
 
   const MethodSteps& steps_;
@@ -387,23 +381,6 @@ class Planner {
 
 ComparePlan plan_comparison(const CompareOptions& options, const MethodSteps& steps) {
   return Planner(options, steps).plan();
-}
-
-MethodSteps steps_from_probes(const ComparePlan& plan) {
-  MethodSteps steps;
-  for (std::size_t m = 0; m < plan.probes.size(); ++m) {
-    const PlannedTask& probe = plan.tasks[plan.probes[m]];
-    std::vector<double> rates;
-    for (const TrainingRow& row : read_run_metrics(probe.folder).training) {
-      if (row.step > kProbeRowSteps && row.images_per_second > 0) rates.push_back(row.images_per_second);
-    }
-    if (rates.empty())
-      throw Error("the probe logged no rate", probe.folder.string(), "remove the folder and try again");
-    std::nth_element(rates.begin(), rates.begin() + static_cast<std::ptrdiff_t>(rates.size() / 2), rates.end());
-    const double images = plan.options.seconds * rates[rates.size() / 2];
-    steps[plan.options.methods[m].name] = std::max(1, static_cast<int>(images / probe.options->training.batch));
-  }
-  return steps;
 }
 
 }  // namespace conclave

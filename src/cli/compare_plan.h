@@ -25,6 +25,7 @@ struct PlannedTask {
   std::optional<RunOptions> options;   // of a training
   std::vector<std::size_t> after;      // tasks that must have succeeded
   std::vector<std::size_t> after_any;  // tasks that must have ended
+  bool recorded = false;               // what it asks of teachers is stored by then
   bool may_fail = false;               // a failure is told, but is none of the comparison's
 
   // A training writes its report last.
@@ -56,9 +57,5 @@ using MethodSteps = std::map<std::string, int>;
 // Error (Exit::kUsage) that lists all of it by file:line:column. Touches nothing. Where the budget is time and `steps`
 // is empty, the plan ends with the probes and has no runs.
 ComparePlan plan_comparison(const CompareOptions& options, const MethodSteps& steps = {});
-
-// The steps that fill budget.seconds, by what the probes logged. Throws Error (where = the probe's folder) where one
-// logged nothing. REQUIRES: the probes are done.
-MethodSteps steps_from_probes(const ComparePlan& plan);
 
 }  // namespace conclave

@@ -8,7 +8,6 @@
 #include <string>
 
 #include "cli/compare_inputs.h"
-#include "cli/idle_options.h"
 #include "cli/program.h"
 #include "cli/run_teachers.h"
 #include "cli/teacher_side.h"
@@ -140,34 +139,11 @@ class Refusals {
   std::set<std::string> told_;
 };
 
-bool set_by_every_method(const CompareOptions& options, const std::string& text) {
-  return std::all_of(options.methods.begin(), options.methods.end(), [&](const CompareMethod& method) {
-    return std::any_of(method.set.begin(), method.set.end(),
-                       [&](const PlacedOverride& each) { return each.text == text; });
-  });
-}
-
-// What a method sets and what then decides nothing: it would equal another method, hours later. What is set for all
-// methods is there for some of them.
-void check_idle_options(const ComparePlan& plan, ConfigErrors& errors) {
-  const std::vector<CompareMethod>& methods = plan.options.methods;
-  for (std::size_t m = 0; m < methods.size() && !plan.runs.empty(); ++m) {
-    const PlannedTask& first = plan.tasks[plan.runs[m * plan.options.seeds.size()]];
-    for (const IdleOption& idle : idle_options(*first.options)) {
-      for (const PlacedOverride& each : methods[m].set) {
-        if (!each.text.starts_with(idle.key) || set_by_every_method(plan.options, each.text)) continue;
-        errors.add(each.place, methods[m].name + ": " + each.text + " " + idle.why);
-      }
-    }
-  }
-}
-
 }  // namespace
 
 void check_refusals(const ComparePlan& plan, ConfigErrors& errors) {
   Refusals refusals(plan, errors);
   for (const PlannedTask& task : plan.tasks) refusals.check(task);
-  check_idle_options(plan, errors);
 }
 
 }  // namespace conclave

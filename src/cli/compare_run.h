@@ -1,17 +1,23 @@
 #pragma once
 
+#include <optional>
+
 #include "cli/compare_plan.h"
+#include "core/error.h"
 #include "jobs/comparison.h"
 
 namespace conclave {
 
-// What there is so far: finished runs are read, the others are missing. Without statistics. Throws Error as
-// read_run_record and read_run_metrics do.
-Comparison read_comparison(const ComparePlan& plan);
+// What came out, and what failed and may not: the results hold all the same.
+struct CompareOutcome {
+  Comparison comparison;
+  std::optional<Error> failure;
+};
 
-// Runs what is missing, writes the results after every run and returns them. Throws Error when another process works
-// in the folder, when a stop was asked for (Exit::kInterrupted), and at the end when a run failed.
-Comparison run_comparison(const CompareOptions& options);
+// Runs what is missing and writes the results after every run. Throws Error when another process works in the folder,
+// when a probe or what it needs failed, when a stop was asked for (Exit::kInterrupted), and when the results can't be
+// written at the end.
+CompareOutcome run_comparison(const CompareOptions& options);
 
 // The plan in words: every task with its command, what is done, and how long the rest will take, about.
 std::string plan_text(const ComparePlan& plan);

@@ -15,6 +15,7 @@
 #include "core/file.h"
 #include "jobs/image_changes.h"
 #include "jobs/run_quality.h"
+#include "jobs/side_by_side.h"
 
 namespace conclave {
 namespace {
@@ -26,6 +27,7 @@ constexpr std::size_t kLargestFile = std::size_t{16} << 20;
 
 struct Finished {
   std::string method;
+  std::uint64_t seed = 0;  // as the comparison names it
   RunOptions options;
   fs::path folder;
   RunQuality quality;
@@ -52,7 +54,7 @@ std::vector<Finished> read_finished(const Comparison& comparison) {
     if (!quality || quality->detectors.empty()) continue;
     RunOptions options = read_run_options((run->folder / "config.yaml").string(), {});
     if (options.test.name.empty()) continue;
-    finished.push_back({run->method, std::move(options), run->folder, std::move(*quality)});
+    finished.push_back({run->method, run->seed, std::move(options), run->folder, std::move(*quality)});
   }
   return finished;
 }
@@ -138,15 +140,15 @@ std::vector<ShownImage> images_to_show(const Comparison& comparison, const Datas
   return images;
 }
 
-// What the choice of images rests on: the baseline and the finished runs, each with when it ended.
-std::vector<std::string> sources(const Comparison& comparison) {
-  std::vector<std::string> sources = {"baseline " + comparison.baseline};
-  for (const ComparedRun& run : comparison.runs) {
-    if (run.state != RunState::kDone) continue;
-    const auto ended = fs::last_write_time(run.folder / "result.json").time_since_epoch().count();
-    sources.push_back(run.method + ", seed " + std::to_string(run.seed) + ", " + std::to_string(ended));
+// The methods that have no picture.
+std::vector<std::string> left_out(const Comparison& comparison, const std::vector<Finished>& runs) {
+  std::vector<std::string> names;
+  for (const ComparedMethod& method : comparison.methods) {
+    const bool shown =
+        std::any_of(runs.begin(), runs.end(), [&](const Finished& run) { return run.method == method.name; });
+    if (!shown) names.push_back(method.name);
   }
-  return sources;
+  return names;
 }
 
 bool drawn_from(const fs::path& file, const std::vector<std::string>& sources) {
@@ -158,7 +160,7 @@ bool drawn_from(const fs::path& file, const std::vector<std::string>& sources) {
 }  // namespace
 
 void draw_comparison_pictures(const Comparison& comparison, const fs::path& folder) {
-  const std::vector<std::string> from = sources(comparison);
+  const std::vector<std::string> from = picture_sources(comparison);
   if (drawn_from(folder / "pictures.json", from)) return;
   const std::vector<Finished> runs = read_finished(comparison);
   if (runs.empty()) return;
@@ -167,6 +169,8 @@ void draw_comparison_pictures(const Comparison& comparison, const fs::path& fold
   const std::vector<Onlooker> all = onlookers(runs);
   const std::size_t count = std::clamp<std::size_t>(kMostTiles / (all.size() + 1), 2, kSpread + kChanged);
   nlohmann::ordered_json pictures = draw_pictures(set, images_to_show(comparison, set, count), all, options, folder);
+  pictures["seed"] = runs.front().seed;
+  pictures["left_out"] = left_out(comparison, runs);
   pictures["drawn_from"] = from;
   write_file_atomically(folder / "pictures.json", pictures.dump(2) + "\n");
 }

@@ -103,6 +103,7 @@ class CompareFile {
     check_left_alone(common, "set");
     read_methods(methods, path_from(base), common);
     read_prepare(prepare);
+    check_names_differ();
     check_references(baseline, bounds, gap);
     errors_.check("docs/compare.md lists every key");
     return options_;
@@ -249,6 +250,18 @@ class CompareFile {
         fail(step.place, "two steps are named '" + step.name + "'");
       names.push_back(step.name);
       options_.prepare.push_back(std::move(step));
+    }
+  }
+
+  // Logs and estimates know both by their names.
+  void check_names_differ() {
+    for (const PrepareStep& step : options_.prepare) {
+      for (const CompareMethod& method : options_.methods) {
+        if (step.name != method.name) continue;
+        const auto position = [](const ConfigPlace& place) { return std::pair(place.line, place.column); };
+        const ConfigPlace& second = position(step.place) < position(method.place) ? method.place : step.place;
+        fail(second, "a step and a method are both named '" + step.name + "'");
+      }
     }
   }
 

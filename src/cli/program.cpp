@@ -51,7 +51,7 @@ class CommandLine {
             "Conclave merges frozen single-class detectors into one multi-class detector, by distillation, without new "
             "labels.") {
     app_.name("conclave");
-    app_.set_version_flag("--version", kVersion);
+    app_.set_version_flag("--version", [] { return version_and_build(); });
     app_.require_subcommand(0, 1);
     app_.footer(
         "A first merge, on drawn street scenes:  ./scripts/demo\n"

@@ -232,8 +232,10 @@ void write_run_result(const RunOptions& options, const RunTeachers& teachers, co
       log::info("teacher {}: {:.0f} bytes per view on the wire", name, bytes.get<double>());
     }
   }
-  result["environment"] = {
-      {"cpu", cpu_name()}, {"cores", cpu_count()}, {"threads", at::get_num_threads()}, {"version", kVersion}};
+  result["environment"] = {{"cpu", cpu_name()},
+                           {"cores", cpu_count()},
+                           {"threads", at::get_num_threads()},
+                           {"version", version_and_build()}};
   if (!options.test.name.empty()) test_run(options, teachers, trainer.datasets(), result);
   write_file_atomically(run / "result.json", result.dump(2) + "\n");
   write_run_report(run);

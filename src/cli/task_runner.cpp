@@ -1,20 +1,26 @@
 #include "cli/task_runner.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <exception>
+#include <fstream>
 #include <map>
 #include <thread>
 
 #include "core/error.h"
 #include "core/file.h"
+#include "core/join.h"
 #include "core/log.h"
 #include "core/stop.h"
-#include "student/run_folder.h"
 
 namespace conclave {
 namespace {
@@ -26,15 +32,21 @@ bool ended(TaskState state) {
   return state == TaskState::kDone || state == TaskState::kFailed || state == TaskState::kSkipped;
 }
 
-// What an earlier comparison started may still be leaving.
-bool somebody_trains_in(const fs::path& folder) {
-  if (folder.empty() || !fs::exists(folder / ".lock")) return false;
-  try {
-    const RunLock lock(RunFolder{folder});
-    return false;
-  } catch (const Error&) {
-    return true;
+// A word as a shell reads it back.
+std::string quoted(const std::string& word) {
+  const auto plain = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || std::strchr("_-+=:,./@%", c); };
+  if (!word.empty() && std::all_of(word.begin(), word.end(), plain)) return word;
+  std::string text = "'";
+  for (const char c : word) {
+    if (c == '\'') text += "'\\'";
+    text += c;
   }
+  return text + "'";
+}
+
+void begin_log(const ChildProcess& process) {
+  fs::create_directories(process.log.parent_path());
+  std::ofstream(process.log, std::ios::app) << shell_line(process) << '\n';
 }
 
 class Runner {
@@ -92,17 +104,35 @@ class Runner {
     for (std::size_t t = 0; t < tasks_.size() && running_.size() < slots_; ++t) {
       Task& task = tasks_[t];
       if (!ready(task)) continue;
-      if (somebody_trains_in(task.folder)) {
-        if (!told_[t]) log::info("{}: waits for a process that still trains in {}", task.name, task.folder.string());
-        told_[t] = true;
-        continue;
+      try {
+        if (!waits_for_another(t)) begin(t);
+      } catch (const std::exception& error) {
+        task.state = TaskState::kFailed;
+        task.failure = std::string("could not be started: ") + error.what();
       }
-      fs::create_directories(task.process.log.parent_path());
-      running_[start(task.process)] = t;
-      task.state = TaskState::kRunning;
-      task.started = now();
-      if (events_.started) events_.started(t);
+      if (ended(task.state) && events_.ended) events_.ended(t);
     }
+  }
+
+  // What an earlier comparison started may still be leaving.
+  bool waits_for_another(std::size_t t) {
+    const Task& task = tasks_[t];
+    if (!task.folder.empty() && somebody_trains_in(task.folder)) {
+      if (!told_[t]) log::info("{}: waits for a process that still trains in {}", task.name, task.folder.string());
+      told_[t] = true;
+      return true;
+    }
+    if (told_[t] && events_.waited) events_.waited(t);
+    return task.state != TaskState::kWaiting;
+  }
+
+  void begin(std::size_t t) {
+    Task& task = tasks_[t];
+    begin_log(task.process);
+    running_[start(task.process)] = t;
+    task.state = TaskState::kRunning;
+    task.started = now();
+    if (events_.started) events_.started(t);
   }
 
   void reap() {
@@ -121,13 +151,18 @@ class Runner {
 
   void finish(Task& task, int status) {
     task.seconds = now() - task.started;
-    const bool well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-    if (well && task.folder.empty()) write_file_atomically(task.marker, task.name + "\n");
+    task.code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+    const bool well = WIFEXITED(status) && task.code == 0;
+    std::string how = WIFSIGNALED(status) ? "was killed by signal " + std::to_string(WTERMSIG(status))
+                      : well              ? "left no " + task.marker.string()
+                                          : "ended with code " + std::to_string(task.code);
+    try {
+      if (well && task.folder.empty()) write_file_atomically(task.marker, task.name + "\n");
+    } catch (const Error& error) {
+      how = std::string("ended well, but that can't be kept: ") + error.what();
+    }
     task.state = well && fs::exists(task.marker) ? TaskState::kDone : TaskState::kFailed;
     if (task.state == TaskState::kDone) return;
-    const std::string how = WIFSIGNALED(status) ? "was killed by signal " + std::to_string(WTERMSIG(status))
-                            : well              ? "left no " + task.marker.string()
-                                                : "ended with code " + std::to_string(WEXITSTATUS(status));
     task.failure = how + "; the end of " + task.process.log.string() + ":" + last_lines(task.process.log);
   }
 
@@ -155,6 +190,30 @@ class Runner {
 };
 
 }  // namespace
+
+int count(const std::vector<Task>& tasks, TaskState state) {
+  return static_cast<int>(
+      std::count_if(tasks.begin(), tasks.end(), [&](const Task& task) { return task.state == state; }));
+}
+
+bool somebody_trains_in(const fs::path& folder) {
+  const int file = ::open((folder / ".lock").c_str(), O_RDWR | O_CLOEXEC);
+  if (file < 0 && (errno == ENOENT || errno == ENOTDIR)) return false;
+  const bool locked = file >= 0 && ::flock(file, LOCK_EX | LOCK_NB) == 0;
+  const int why = errno;
+  if (file >= 0) ::close(file);
+  if (locked) return false;
+  if (file >= 0 && why == EWOULDBLOCK) return true;
+  throw Error(std::string("can't tell whether another process trains here: ") + std::strerror(why), folder.string(),
+              "it must be a folder that you may write to, on a file system with locks");
+}
+
+std::string shell_line(const ChildProcess& process) {
+  std::vector<std::string> words;
+  for (const auto& [name, value] : process.environment) words.push_back(name + "=" + quoted(value));
+  for (const std::string& word : process.command) words.push_back(quoted(word));
+  return join(words, " ");
+}
 
 void run_tasks(std::vector<Task>& tasks, int slots, const TaskEvents& events) {
   Runner(tasks, slots, events).run();

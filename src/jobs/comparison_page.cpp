@@ -7,8 +7,8 @@
 #include "jobs/comparison_tables.h"
 #include "jobs/html.h"
 #include "jobs/method_curves.h"
-#include "jobs/pictures.h"
 #include "jobs/quality_sections.h"
+#include "jobs/side_by_side.h"
 
 namespace conclave {
 namespace {
@@ -47,7 +47,7 @@ std::string scores_html(const Comparison& comparison) {
          "<p class=\"note\">AP (IoU 0.50 to 0.95) and AP50 in percent, means over the seeds with their 95 % interval; "
          "small "
          "dots are single runs. Differences are paired by seed; bold where the interval excludes zero.</p>\n" +
-         verdicts_html(comparison);
+         verdicts_html(comparison) + pairs_html(comparison);
 }
 
 // What the finished runs left about their detections.
@@ -103,6 +103,27 @@ const ComparedRun* first_done(const Comparison& comparison) {
   return nullptr;
 }
 
+// What is known of the test set's part in the trainings. `compare` refuses what it can see before the start.
+std::string unseen_text(const Comparison& comparison) {
+  const bool seen = std::any_of(comparison.runs.begin(), comparison.runs.end(), [](const ComparedRun& run) {
+    return run.record.student && run.record.student->seen_images > 0;
+  });
+  return std::string(seen ? "Some runs learnt from images of the test set."
+                          : "No finished run learnt from an image of the test set.") +
+         " That none is used to choose weights or thresholds is checked before the start, for sets that are there by "
+         "then: not for those that a step of the comparison makes.";
+}
+
+// How each method chooses its weights, one line where all do alike.
+std::string choices_text(const Comparison& comparison) {
+  std::string text;
+  for (const ComparedMethod& method : comparison.methods) {
+    if (method.choice != comparison.methods.front().choice) return "by method, see the note at the top";
+    text = method.choice;
+  }
+  return text;
+}
+
 std::string making_html(const Comparison& comparison) {
   std::vector<std::vector<std::string>> rows;
   const auto add = [&](const std::string& key, const std::string& value) {
@@ -115,6 +136,7 @@ std::string making_html(const Comparison& comparison) {
   add("seeds", seeds);
   add("baseline", comparison.baseline);
   add("classes", classes);
+  add("weights chosen by", choices_text(comparison));
   if (const ComparedRun* run = first_done(comparison)) {
     if (run->record.student) {
       const StudentResult& student = *run->record.student;
@@ -127,8 +149,9 @@ std::string making_html(const Comparison& comparison) {
   }
   return method_table_html(comparison) + "<div class=\"card below\">" +
          table_html({{"Setting", false, ""}, {"Value", false, ""}}, rows) + "</div>\n" +
-         "<p class=\"note\">Weights and thresholds are not chosen on the test set. Intervals are "
-         "Student's t over the seeds; differences are paired by seed; gaps closed have Fieller's interval.</p>\n";
+         paragraph("note", unseen_text(comparison) +
+                               " Intervals are Student's t over the seeds; differences are paired by seed; gaps closed "
+                               "have Fieller's interval.");
 }
 
 // What each method may learn from, one table for those that are alike.
@@ -183,7 +206,7 @@ void write_comparison_page(const Comparison& comparison, const std::filesystem::
   body += section_html("Thresholds",
                        thresholds_html(columns, comparison.classes, qualities.thresholds_from, qualities.set));
   body += section_html("Calibration", calibration_html(columns, comparison.classes));
-  body += section_html("Side by side", pictures_html(read_picture_file(folder), folder));
+  body += section_html("Side by side", side_by_side_html(comparison, folder));
   body += section_html("Every run", runs_table_html(comparison) + failures_html(comparison));
   body += section_html("How it was made", making_html(comparison));
   body += section_html("Who supervises what", coverage_html(comparison));

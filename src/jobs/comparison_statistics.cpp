@@ -75,15 +75,22 @@ Interval over_seeds(const Comparison& comparison, std::size_t method, const std:
   return mean_interval(values);
 }
 
-Interval retention_over_seeds(const Comparison& comparison, std::size_t method, const std::string& cls, Score score) {
-  std::vector<double> ratios;
+// The student beside its class's best teacher, over the seeds that tell.
+struct Kept {
+  Interval ratio, difference;
+};
+
+Kept kept_over_seeds(const Comparison& comparison, std::size_t method, const std::string& cls, Score score) {
+  std::vector<double> ratios, differences;
   for (std::size_t s = 0; s < comparison.seeds.size(); ++s) {
     const auto own = score_of(run_of(comparison, method, s), cls, score);
     auto teacher = best_teacher_of(run_of(comparison, method, s), cls, score);
     if (!teacher) teacher = best_teacher_of_seed(comparison, s, cls, score);  // the method asks none
-    if (own && teacher && *teacher > 0) ratios.push_back(*own / *teacher);
+    if (!own || !teacher) continue;
+    if (*teacher > 0) ratios.push_back(*own / *teacher);
+    differences.push_back(*own - *teacher);
   }
-  return mean_interval(ratios);
+  return {mean_interval(ratios), mean_interval(differences)};
 }
 
 Interval best_teacher(const Comparison& comparison, const std::string& cls, Score score) {
@@ -103,8 +110,12 @@ ScoreSummary scores(const Comparison& comparison, std::size_t method, std::size_
     summary.ap50_difference = difference(comparison, method, baseline, cls, &ApNumbers::ap50);
   }
   if (!cls.empty()) {
-    summary.ap_retention = retention_over_seeds(comparison, method, cls, &ApNumbers::ap);
-    summary.ap50_retention = retention_over_seeds(comparison, method, cls, &ApNumbers::ap50);
+    const Kept ap = kept_over_seeds(comparison, method, cls, &ApNumbers::ap);
+    const Kept ap50 = kept_over_seeds(comparison, method, cls, &ApNumbers::ap50);
+    summary.ap_retention = ap.ratio;
+    summary.ap50_retention = ap50.ratio;
+    summary.ap_less_teacher = ap.difference;
+    summary.ap50_less_teacher = ap50.difference;
   }
   return summary;
 }
@@ -121,7 +132,30 @@ Interval gap_closed(const Comparison& comparison, std::size_t method) {
     gained.push_back(*own - *low);
     gap.push_back(*high - *low);
   }
-  return ratio_interval(gained, gap);
+  if (mean_interval(gap).low > 0) return ratio_interval(gained, gap);
+  Interval unknown;
+  unknown.n = static_cast<int>(gap.size());
+  return unknown;
+}
+
+std::vector<MethodPair> pairs_of(const Comparison& comparison) {
+  std::vector<MethodPair> pairs;
+  const std::size_t methods = comparison.methods.size();
+  for (std::size_t m = 0; m < methods && methods > 2; ++m) {
+    for (std::size_t other = m + 1; other < methods; ++other) {
+      pairs.push_back({m, other, difference(comparison, m, other, {}, &ApNumbers::ap),
+                       difference(comparison, m, other, {}, &ApNumbers::ap50)});
+    }
+  }
+  return pairs;
+}
+
+std::int64_t seed_shift_of(const Comparison& comparison, std::size_t method) {
+  for (std::size_t s = 0; s < comparison.seeds.size(); ++s) {
+    const std::optional<std::int64_t>& used = run_of(comparison, method, s).record.seed;
+    if (used) return *used - static_cast<std::int64_t>(comparison.seeds[s]);
+  }
+  return 0;
 }
 
 // Sums what runs tell, and counts only those that do.
@@ -140,21 +174,24 @@ class Mean {
 };
 
 MethodCost cost_of_method(const Comparison& comparison, std::size_t method) {
-  Mean seconds, labelling, rate, wait, busy, bytes, asked, stored, trainer, worker;
+  Mean images, seconds, labelling, rate, wait, busy, bytes, asked, stored, trainer, worker;
   for (std::size_t s = 0; s < comparison.seeds.size(); ++s) {
     const ComparedRun& run = run_of(comparison, method, s);
     if (run.state != RunState::kDone) continue;
     const bool whole = !run.record.training || run.record.training->resumed_after == 0;  // not what a last part did
     if (run.record.training) {
+      if (run.record.training->images > 0) images.add(static_cast<double>(run.record.training->images));
       labelling.add(run.record.training->labelling);
       seconds.add(run.record.training->seconds);
       rate.add(run.record.training->images_per_second);
       wait.add(run.record.training->teacher_wait);
-      trainer.add(run.record.training->trainer_memory);
-      worker.add(run.record.training->worker_memory);
       double sum = run.record.training->teacher_busy.empty() ? Interval::kNone : 0;
       for (const auto& [teacher, each] : run.record.training->teacher_busy) sum += each;
-      if (whole) busy.add(sum);
+      if (whole) {
+        busy.add(sum);
+        trainer.add(run.record.training->trainer_memory);
+        worker.add(run.record.training->worker_memory);
+      }
     }
     if (run.record.wire) {
       double sum = 0;
@@ -166,6 +203,7 @@ MethodCost cost_of_method(const Comparison& comparison, std::size_t method) {
       stored.add(static_cast<double>(run.record.stored_views));
   }
   MethodCost cost;
+  cost.images = images.value();
   cost.teacher_busy = busy.value();
   cost.views_stored = stored.value();
   cost.trainer_memory = trainer.value();
@@ -192,8 +230,13 @@ void summarise(Comparison& comparison) {
     }
     summary.gap_closed = gap_closed(comparison, m);
     summary.cost = cost_of_method(comparison, m);
+    summary.seed_shift = seed_shift_of(comparison, m);
     comparison.summaries.push_back(std::move(summary));
   }
+  comparison.pairs = pairs_of(comparison);
+  const std::size_t lower = method_of(comparison, comparison.lower), upper = method_of(comparison, comparison.upper);
+  comparison.gap =
+      lower == kNoMethod || upper == kNoMethod ? Interval() : difference(comparison, upper, lower, {}, &ApNumbers::ap);
   comparison.teachers.clear();
   for (const std::string& cls : comparison.classes) {
     ScoreSummary teacher;

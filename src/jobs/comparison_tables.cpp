@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "jobs/comparison_cost.h"
+#include "jobs/comparison_notes.h"
 #include "jobs/html.h"
 #include "jobs/interval_chart.h"
+#include "jobs/interval_text.h"
 #include "jobs/svg_chart.h"
 
 namespace conclave {
@@ -14,8 +17,9 @@ using Rows = std::vector<std::vector<std::string>>;
 const char* const kNothing = "–";
 constexpr std::size_t kMostOpen = 6;  // classes whose tables stand open
 
-Interval scaled(const Interval& interval, double by) {
-  return {interval.mean * by, interval.low * by, interval.high * by, interval.n};
+// With the sign that other numbers of the page have.
+std::string minus_html(const std::string& number) {
+  return number.starts_with('-') ? "−" + number.substr(1) : number;
 }
 
 std::string named(const Comparison& comparison, std::size_t method) {
@@ -23,11 +27,6 @@ std::string named(const Comparison& comparison, std::size_t method) {
   std::string out = chip_html(static_cast<int>(method)) + escape_html(name);
   if (name == comparison.baseline) out += "<small>baseline</small>";
   return out;
-}
-
-std::string signed_text(double value) {
-  const std::string text = number_text(value, 1);
-  return value > 0 && text != "0.0" ? "+" + text : text;
 }
 
 // "50.5 ± 0.9": both ends are equally far from the mean.
@@ -38,15 +37,14 @@ std::string symmetric_html(const Interval& interval) {
   return out;
 }
 
-// "+2.0", and below it "0.5 to 3.5".
-std::string difference_html(const Interval& interval) {
-  if (interval.n == 0) return kNothing;
-  std::string out = interval.bounded() && interval.excludes_zero() ? "<b>" + signed_text(interval.mean) + "</b>"
-                                                                   : signed_text(interval.mean);
-  if (interval.bounded()) {
-    out += "<small>" + signed_text(interval.low) + " to " + signed_text(interval.high) + "</small>";
-  }
-  return out;
+// In points of 100: "+2.0", and below it "+0.5 to +3.5".
+std::string difference_html(const Interval& difference) {
+  if (difference.n == 0) return kNothing;
+  const SignedInterval text = signed_interval(scaled(difference, 100));
+  const std::string mean = minus_html(text.mean);
+  if (!difference.bounded()) return mean;
+  return (difference.excludes_zero() ? "<b>" + mean + "</b>" : mean) + "<small>" + minus_html(text.low) + " to " +
+         minus_html(text.high) + "</small>";
 }
 
 // AP of the method's single runs, on one class or (null) the mean over all.
@@ -98,9 +96,9 @@ std::string scores_html(const Comparison& comparison, int cls) {
                                     levels.row_html(scaled(summary.ap, 100), of_runs(comparison, m, name), style),
                                     symmetric_html(scaled(summary.ap50, 100))};
     if (any_difference) {
-      row.push_back(difference_html(scaled(summary.ap_difference, 100)));
+      row.push_back(difference_html(summary.ap_difference));
       row.push_back(differences.row_html(scaled(summary.ap_difference, 100), {}, style, 0));
-      row.push_back(difference_html(scaled(summary.ap50_difference, 100)));
+      row.push_back(difference_html(summary.ap50_difference));
     }
     rows.push_back(std::move(row));
   }
@@ -110,15 +108,71 @@ std::string scores_html(const Comparison& comparison, int cls) {
   return table_html(columns, rows);
 }
 
-bool any_known(const Comparison& comparison, double MethodCost::*field) {
-  return std::any_of(comparison.summaries.begin(), comparison.summaries.end(),
-                     [&](const MethodSummary& summary) { return !std::isnan(summary.cost.*field); });
+// Every method less every other: rows less columns.
+std::string pair_matrix_html(const Comparison& comparison, Interval MethodPair::*score) {
+  std::vector<Column> columns = {{"", false, ""}};
+  Rows rows;
+  for (std::size_t m = 0; m < comparison.methods.size(); ++m) {
+    columns.push_back({comparison.methods[m].name, true, ""});
+    rows.push_back({named(comparison, m)});
+    rows.back().resize(comparison.methods.size() + 1);
+  }
+  for (const MethodPair& pair : comparison.pairs) {
+    const Interval& own = pair.*score;
+    rows[pair.method][pair.other + 1] = difference_html(own);
+    rows[pair.other][pair.method + 1] = difference_html({-own.mean, -own.high, -own.low, own.n});
+  }
+  return table_html(columns, rows);
+}
+
+// Classes of which a method has the score.
+std::vector<std::size_t> classes_with(const Comparison& comparison, Interval ScoreSummary::*score) {
+  std::vector<std::size_t> known;
+  for (std::size_t c = 0; c < comparison.classes.size(); ++c) {
+    const bool any = std::any_of(comparison.summaries.begin(), comparison.summaries.end(),
+                                 [&](const MethodSummary& s) { return (s.per_class.at(c).*score).n > 0; });
+    if (any) known.push_back(c);
+  }
+  return known;
+}
+
+// Students less their class's best teacher.
+std::string less_teacher_html(const Comparison& comparison) {
+  const std::vector<std::size_t> shown = classes_with(comparison, &ScoreSummary::ap50_less_teacher);
+  if (shown.empty()) return {};
+  std::vector<Column> columns = {{"Method", false, ""}};
+  for (const std::size_t c : shown) {
+    columns.push_back({"AP", true, comparison.classes[c]});
+    columns.push_back({"AP50", true, comparison.classes[c]});
+  }
+  Rows rows;
+  for (std::size_t m = 0; m < comparison.methods.size(); ++m) {
+    std::vector<std::string> row = {named(comparison, m)};
+    for (const std::size_t c : shown) {
+      const ScoreSummary& own = comparison.summaries[m].per_class[c];
+      row.push_back(difference_html(own.ap_less_teacher));
+      row.push_back(difference_html(own.ap50_less_teacher));
+    }
+    rows.push_back(std::move(row));
+  }
+  return "<div class=\"card below\"><h3>Student less teacher</h3>" + table_html(columns, rows) +
+         "</div>\n<p class=\"note\">Points of AP of the student less those of its class's best teacher, paired by "
+         "seed, with their 95 % interval; bold where it excludes zero.</p>\n";
 }
 
 }  // namespace
 
 std::string score_table_html(const Comparison& comparison) {
   return "<div class=\"card\">" + scores_html(comparison, -1) + "</div>\n";
+}
+
+std::string pairs_html(const Comparison& comparison) {
+  if (comparison.pairs.empty()) return {};
+  return "<details class=\"card below pairs\"><summary>Every pair of methods</summary>\n<h3>AP</h3>" +
+         pair_matrix_html(comparison, &MethodPair::ap) + "<h3>AP50</h3>" +
+         pair_matrix_html(comparison, &MethodPair::ap50) +
+         "<p class=\"note\">Mean over classes of the row less that of the column, in points, paired by seed, with the "
+         "95 % interval; bold where it excludes zero.</p></details>\n";
 }
 
 std::string class_tables_html(const Comparison& comparison) {
@@ -135,17 +189,13 @@ std::string class_tables_html(const Comparison& comparison) {
 
 std::string retention_table_html(const Comparison& comparison) {
   std::vector<Column> columns = {{"Method", false, ""}};
-  std::vector<std::size_t> shown;
-  for (std::size_t c = 0; c < comparison.classes.size(); ++c) {
-    const bool any = std::any_of(comparison.summaries.begin(), comparison.summaries.end(),
-                                 [&](const MethodSummary& s) { return s.per_class.at(c).ap50_retention.n > 0; });
-    if (!any) continue;
-    shown.push_back(c);
+  const std::vector<std::size_t> shown = classes_with(comparison, &ScoreSummary::ap50_retention);
+  for (const std::size_t c : shown) {
     columns.push_back({"AP", true, comparison.classes[c]});
     columns.push_back({"AP50", true, comparison.classes[c]});
   }
   const bool gap = std::any_of(comparison.summaries.begin(), comparison.summaries.end(),
-                               [](const MethodSummary& s) { return s.gap_closed.n > 0; });
+                               [](const MethodSummary& s) { return !std::isnan(s.gap_closed.mean); });
   if (gap) columns.push_back({"gap closed", true, ""});
   if (columns.size() == 1) return {};
   Rows rows;
@@ -158,7 +208,7 @@ std::string retention_table_html(const Comparison& comparison) {
     }
     if (gap) {
       const Interval closed = scaled(summary.gap_closed, 100);
-      std::string text = closed.n > 0 ? number_text(closed.mean) : kNothing;
+      std::string text = number_text(closed.mean);
       if (closed.bounded())
         text += "<small>" + number_text(closed.low) + " to " + number_text(closed.high) + "</small>";
       row.push_back(text);
@@ -171,45 +221,23 @@ std::string retention_table_html(const Comparison& comparison) {
             comparison.upper + ".";
   }
   return "<div class=\"card\">" + table_html(columns, rows) + "</div>\n<p class=\"note\">" + escape_html(note) +
-         "</p>\n";
+         "</p>\n" + less_teacher_html(comparison);
 }
 
 std::string cost_table_html(const Comparison& comparison) {
-  struct Part {
-    const char* title;
-    double MethodCost::*field;
-    double unit;  // the value is divided by it
-    int decimals;
-  };
-  static constexpr Part kParts[] = {{"pseudo labels, min", &MethodCost::labelling, 60, 1},
-                                    {"training, min", &MethodCost::seconds, 60, 1},
-                                    {"images/s", &MethodCost::images_per_second, 1, 1},
-                                    {"waiting for teachers, s", &MethodCost::teacher_wait, 1, 1},
-                                    {"teachers at work, s", &MethodCost::teacher_busy, 1, 1},
-                                    {"views asked", &MethodCost::views_asked, 1, 0},
-                                    {"views from a store", &MethodCost::views_stored, 1, 0},
-                                    {"wire, KiB per view", &MethodCost::wire_bytes_per_view, 1024, 2},
-                                    {"trainer memory, MiB", &MethodCost::trainer_memory, 1024 * 1024, 0},
-                                    {"worker memory, MiB", &MethodCost::worker_memory, 1024 * 1024, 0}};
-  std::vector<Column> columns = {{"Method", false, ""}};
-  std::vector<const Part*> shown;
-  for (const Part& part : kParts) {
-    if (!any_known(comparison, part.field)) continue;
-    columns.push_back({part.title, true, ""});
-    shown.push_back(&part);
-  }
-  if (shown.empty()) return {};
+  const CostTable table = cost_table(comparison);
+  if (table.rows.empty()) return {};
+  std::vector<Column> columns;
+  for (const std::string& title : table.titles) columns.push_back({title, !columns.empty(), ""});
+  columns.front().title = "Method";
   Rows rows;
-  for (std::size_t m = 0; m < comparison.methods.size(); ++m) {
+  for (std::size_t m = 0; m < table.rows.size(); ++m) {
     std::vector<std::string> row = {named(comparison, m)};
-    for (const Part* part : shown) {
-      row.push_back(number_text(comparison.summaries[m].cost.*(part->field) / part->unit, part->decimals));
-    }
+    for (std::size_t i = 1; i < table.rows[m].size(); ++i) row.push_back(escape_html(table.rows[m][i]));
     rows.push_back(std::move(row));
   }
-  return "<div class=\"card\">" + table_html(columns, rows) +
-         "</div>\n<p class=\"note\">Means over the runs; views "
-         "and the teachers' time without runs that were resumed, whose last part alone is known.</p>\n";
+  return "<div class=\"card\">" + table_html(columns, rows) + "</div>\n<p class=\"note\">" +
+         escape_html(cost_note(comparison)) + "</p>\n";
 }
 
 std::string runs_table_html(const Comparison& comparison) {
@@ -240,7 +268,11 @@ std::string method_table_html(const Comparison& comparison) {
     }
     std::string what = escape_html(method.supervision);
     if (!method.loss.empty()) what += ", loss " + escape_html(method.loss);
-    rows.push_back({named(comparison, m), escape_html(method.description), what, overrides});
+    std::string about = escape_html(method.description);
+    if (const std::string seeds = shifted_text(comparison.summaries[m]); !seeds.empty()) {
+      about += "<small>" + escape_html(seeds) + "</small>";
+    }
+    rows.push_back({named(comparison, m), about, what, overrides});
   }
   return "<div class=\"card\">" +
          table_html({{"Method", false, ""}, {"", false, ""}, {"supervision", false, ""}, {"settings", false, ""}},

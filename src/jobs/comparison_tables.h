@@ -11,9 +11,12 @@ namespace conclave {
 
 // Mean AP and AP50 with their intervals, and the paired difference to the baseline, drawn on one scale.
 std::string score_table_html(const Comparison& comparison);
-// The same for each class, as a card; folded where there are many.
+// The difference of every pair of methods, folded; empty for two methods.
+std::string pairs_html(const Comparison& comparison);
+// The scores for each class, as a card; folded where there are many.
 std::string class_tables_html(const Comparison& comparison);
-// What students keep of their teachers' AP, and of the gap between the lower and the upper method.
+// What students keep of their teachers' AP, as a share and as a difference, and how much of the gap between the lower
+// and the upper method they close.
 std::string retention_table_html(const Comparison& comparison);
 std::string cost_table_html(const Comparison& comparison);
 // The AP of every single run.

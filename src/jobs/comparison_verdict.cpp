@@ -1,44 +1,30 @@
 #include "jobs/comparison_verdict.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstdio>
-#include <map>
-#include <optional>
-#include <set>
 #include <utility>
 #include <vector>
 
 #include "core/join.h"
+#include "jobs/comparison_notes.h"
+#include "jobs/interval_text.h"
 
 namespace conclave {
 namespace {
 
-std::string points(double share, int decimals, bool sign) {
-  char text[32];
-  std::snprintf(text, sizeof text, sign ? "%+.*f" : "%.*f", decimals, 100 * share);
-  const bool zero = std::string(text).find_first_of("123456789") == std::string::npos;
-  if (zero && (text[0] == '-' || text[0] == '+')) return text + 1;
-  return text;
-}
+constexpr double kPoints = 100;
 
-// So many that no end that differs from zero is shown as zero; at most three.
-int decimals_of(const Interval& interval) {
-  int decimals = 1;
-  const auto hidden = [&](double end) {
-    return end != 0 && !std::isnan(end) && std::abs(100 * end) < 0.5 * std::pow(10.0, -decimals);
-  };
-  while (decimals < 3 && (hidden(interval.low) || hidden(interval.high))) ++decimals;
-  return decimals;
-}
-
-std::string range_text(const Interval& interval, bool sign) {
-  const int decimals = decimals_of(interval);
-  return points(interval.low, decimals, sign) + " to " + points(interval.high, decimals, sign);
+std::string plain(double share, int decimals) {
+  return plain_number(kPoints * share, decimals);
 }
 
 std::string seeds_text(int n) {
   return n == 1 ? "one seed" : std::to_string(n) + " seeds";
+}
+
+std::string ap50_verdict(const std::string& method, const Interval& difference) {
+  if (!difference.excludes_zero()) return {};
+  return " In AP50 " + method + " is " + (difference.low > 0 ? "better" : "worse") + ": " +
+         difference_text(difference, "AP50") + ".";
 }
 
 // The classes on which the method's interval excludes zero, beside what the mean says.
@@ -47,11 +33,11 @@ std::string class_sentence(const Comparison& comparison, const MethodSummary& su
   for (std::size_t c = 0; c < comparison.classes.size(); ++c) {
     const Interval& difference = summary.per_class[c].ap_difference;
     if (difference.n >= 2 && difference.excludes_zero()) {
-      found.push_back(comparison.classes[c] + " " + difference_text(difference));
+      found.push_back(comparison.classes[c] + " " + difference_text(difference, "AP"));
     }
   }
   if (found.empty() || comparison.classes.size() < 2) return {};
-  return " Single classes whose interval excludes zero: " + join(found) + ".";
+  return " Single classes whose interval of AP excludes zero: " + join(found) + ".";
 }
 
 std::string best_sentence(const Comparison& comparison) {
@@ -64,8 +50,8 @@ std::string best_sentence(const Comparison& comparison) {
     name = comparison.methods[m].name;
   }
   if (best == nullptr) return "No run is finished yet.";
-  std::string text = "The highest mean AP is that of " + name + ": " + points(best->all.ap.mean, 1, false);
-  if (best->all.ap.bounded()) text += " [" + range_text(best->all.ap, false) + "]";
+  std::string text = "The highest mean AP is that of " + name + ": " + plain(best->all.ap.mean, 1);
+  if (best->all.ap.bounded()) text += " [" + plain(best->all.ap.low, 1) + " to " + plain(best->all.ap.high, 1) + "]";
   return text + " over " + seeds_text(best->all.ap.n) + ".";
 }
 
@@ -74,27 +60,60 @@ std::string group_sentence(const Comparison& comparison, const std::string& intr
   for (std::size_t m = 0; m < comparison.methods.size(); ++m) {
     const Interval& difference = comparison.summaries[m].all.ap_difference;
     if (comparison.methods[m].name == comparison.baseline || difference.n < 2 || !belongs(difference)) continue;
-    found.push_back(comparison.methods[m].name + " (" + difference_text(difference) + ")");
+    found.push_back(comparison.methods[m].name + " (" + difference_text(difference, "AP") + ")");
   }
   return found.empty() ? "" : intro + " " + comparison.baseline + ": " + join(found) + ".";
 }
 
-std::string gap_sentence(const Comparison& comparison) {
+// Methods that differ in AP50 where their AP does not tell.
+std::string ap50_sentence(const Comparison& comparison) {
   std::vector<std::string> found;
   for (std::size_t m = 0; m < comparison.methods.size(); ++m) {
-    const Interval& gap = comparison.summaries[m].gap_closed;
-    if (!gap.bounded()) continue;
-    found.push_back(comparison.methods[m].name + " " + points(gap.mean, 0, false) + " % [" + points(gap.low, 0, false) +
-                    ", " + points(gap.high, 0, false) + "]");
+    const ScoreSummary& all = comparison.summaries[m].all;
+    if (!all.ap50_difference.excludes_zero() || all.ap_difference.excludes_zero()) continue;
+    found.push_back(comparison.methods[m].name + " (" + difference_text(all.ap50_difference, "AP50") + ")");
   }
-  if (found.empty()) return {};
-  return "Share of the gap between " + comparison.lower + " and " + comparison.upper +
-         " that is closed: " + join(found) + ".";
+  return found.empty() ? "" : "Different from " + comparison.baseline + " in AP50, not in AP: " + join(found) + ".";
 }
 
-int count(const Comparison& comparison, RunState state) {
-  return static_cast<int>(std::count_if(comparison.runs.begin(), comparison.runs.end(),
-                                        [&](const ComparedRun& run) { return run.state == state; }));
+// Which share of the gap is closed, or why none is told.
+std::string gap_sentence(const Comparison& comparison) {
+  if (comparison.gap.n == 0) return {};
+  const std::string gap = "the gap between " + comparison.lower + " and " + comparison.upper;
+  if (!(comparison.gap.low > 0)) {
+    return "No share of " + gap + " is told, for there " + (comparison.gap.high < 0 ? "is" : "may be") +
+           " none: " + comparison.upper + " less " + comparison.lower + " is " + difference_text(comparison.gap, "AP") +
+           " over " + seeds_text(comparison.gap.n) + ".";
+  }
+  std::vector<std::string> found, unknown;
+  for (std::size_t m = 0; m < comparison.methods.size(); ++m) {
+    const Interval& share = comparison.summaries[m].gap_closed;
+    const std::string& name = comparison.methods[m].name;
+    if (share.bounded()) {
+      found.push_back(name + " " + plain(share.mean, 0) + " % [" + plain(share.low, 0) + ", " + plain(share.high, 0) +
+                      "]");
+    } else if (name != comparison.lower && name != comparison.upper) {
+      unknown.push_back(name);
+    }
+  }
+  std::string text = found.empty() ? "" : "Share of " + gap + " that is closed: " + join(found) + ".";
+  if (!unknown.empty()) {
+    text += (text.empty() ? "Too" : " Too") + std::string(" few seeds tell the share of ") + gap + " for " +
+            join(unknown) + ".";
+  }
+  return text;
+}
+
+// Methods whose mean AP is above that of the upper one, over the seeds that both have.
+std::string bound_sentence(const Comparison& comparison) {
+  std::vector<std::string> above;
+  for (const MethodPair& pair : comparison.pairs) {
+    const std::string &first = comparison.methods[pair.method].name, &second = comparison.methods[pair.other].name;
+    if (first == comparison.upper && pair.ap.mean < 0) above.push_back(second);
+    if (second == comparison.upper && pair.ap.mean > 0) above.push_back(first);
+  }
+  if (above.empty()) return {};
+  return comparison.upper + " is no upper bound at this budget: the mean AP of " + join(above) + " is above its.";
 }
 
 // "seed 1 failed, seeds 2, 3 are missing"; empty where the method has all seeds.
@@ -131,110 +150,37 @@ std::string gaps_sentence(const Comparison& comparison) {
   return texts.empty() ? "" : "Not every method has every seed: " + join(texts, "; ") + ".";
 }
 
-// The values that the methods have, and who has each: "x.safetensors (kd, pseudo); none (labels)".
-std::string shared_by(const Comparison& comparison, std::string ComparedMethod::*value) {
-  std::map<std::string, std::vector<std::string>> names;
-  for (const ComparedMethod& method : comparison.methods) names[method.*value].push_back(method.name);
-  std::vector<std::string> parts;
-  for (const auto& [what, who] : names) parts.push_back((what.empty() ? "none" : what) + " (" + join(who) + ")");
-  return names.size() > 1 ? join(parts, "; ") : "";
-}
-
-// "kd (12 of 72)" for each method that learnt from images it is tested on.
-std::string seen_by(const Comparison& comparison) {
-  std::vector<std::string> found;
-  for (std::size_t m = 0; m < comparison.methods.size(); ++m) {
-    std::int64_t seen = 0, images = 0;
-    for (std::size_t s = 0; s < comparison.seeds.size(); ++s) {
-      const std::optional<StudentResult>& student = run_of(comparison, m, s).record.student;
-      if (!student || student->seen_images <= seen) continue;
-      seen = student->seen_images;
-      images = student->images;
-    }
-    if (seen > 0) {
-      found.push_back(comparison.methods[m].name + " (" + std::to_string(seen) + " of " + std::to_string(images) + ")");
-    }
-  }
-  return join(found);
-}
-
-std::set<std::string> versions_of(const Comparison& comparison) {
-  std::set<std::string> versions;
-  for (const ComparedRun& run : comparison.runs) {
-    for (const auto& [key, value] : run.record.environment) {
-      if (key == "version") versions.insert(value);
-    }
-  }
-  return versions;
-}
-
-void add_notes(Comparison& comparison) {
-  const int missing = count(comparison, RunState::kMissing), failed = count(comparison, RunState::kFailed);
-  const std::string all = std::to_string(comparison.runs.size());
-  if (missing > 0) comparison.notes.push_back(std::to_string(missing) + " of " + all + " runs are missing so far.");
-  if (failed > 0) comparison.notes.push_back(std::to_string(failed) + " of " + all + " runs failed.");
-  if (const std::string seen = seen_by(comparison); !seen.empty()) {
-    comparison.notes.push_back(
-        "Methods were trained on images of the test set, which says nothing about new images: " + seen + ".");
-  }
-  if (const std::string choice = shared_by(comparison, &ComparedMethod::choice); !choice.empty()) {
-    comparison.notes.push_back(
-        "The methods choose their weights differently, and that alone may make a difference: " + choice + ".");
-  }
-  const std::string init = shared_by(comparison, &ComparedMethod::init);
-  if (!init.empty()) {
-    comparison.notes.push_back(
-        "The methods start from different weights, and that alone may make a difference: " + init + ".");
-  }
-  if (const std::set<std::string> versions = versions_of(comparison); versions.size() > 1) {
-    comparison.notes.push_back("The runs are of different versions of the program: " +
-                               join(std::vector<std::string>(versions.begin(), versions.end())) + ".");
-  }
-  if (comparison.seeds.size() == 1) {
-    comparison.notes.push_back("With one seed there are no intervals: no difference can be told from chance.");
-  } else if (comparison.seeds.size() == 2) {
-    comparison.notes.push_back("With two seeds intervals are wide: take three, better five or more.");
-  }
-  if (comparison.methods.size() > 2) {
-    comparison.notes.push_back(
-        "Each 95 % interval holds by itself: of 20 methods equal to the baseline, one would seem to differ by chance.");
-  }
-}
-
 }  // namespace
 
-std::string difference_text(const Interval& difference) {
-  const int decimals = decimals_of(difference);
-  std::string text = points(difference.mean, decimals, true) + " AP";
-  if (difference.bounded()) {
-    text += " [" + points(difference.low, decimals, true) + ", " + points(difference.high, decimals, true) + "]";
-  }
-  return text;
+std::string difference_text(const Interval& difference, const std::string& score) {
+  const SignedInterval text = signed_interval(scaled(difference, kPoints));
+  return text.mean + " " + score + (difference.bounded() ? " [" + text.low + ", " + text.high + "]" : "");
 }
 
 std::string verdict_on(const std::string& method, const std::string& baseline, const Interval& difference) {
   if (difference.n == 0) return "Not compared: no seed has finished runs of both " + method + " and " + baseline + ".";
   if (difference.n == 1) {
     return "No judgement: in the one seed that both have, " + method + " differs from " + baseline + " by " +
-           difference_text(difference) + ", and one seed tells nothing about chance.";
+           difference_text(difference, "AP") + ", and one seed tells nothing about chance.";
   }
   const std::string wide = difference.n == 2 ? " Two seeds make the interval wide." : "";
   if (difference.excludes_zero()) {
     return method + " is " + (difference.low > 0 ? "better" : "worse") + " than " + baseline + ": " +
-           difference_text(difference) + " over " + seeds_text(difference.n) + "." + wide;
+           difference_text(difference, "AP") + " over " + seeds_text(difference.n) + "." + wide;
   }
-  return "No difference shown between " + method + " and " + baseline + ": " + seeds_text(difference.n) +
-         " leave anything from " + range_text(difference, true) + " AP possible." + wide;
+  const SignedInterval text = signed_interval(scaled(difference, kPoints));
+  return "No difference in AP shown between " + method + " and " + baseline + ": " + seeds_text(difference.n) +
+         " leave anything from " + text.low + " to " + text.high + " AP possible." + wide;
 }
 
 void judge(Comparison& comparison) {
   comparison.verdicts.clear();
-  comparison.notes.clear();
   for (std::size_t m = 0; m < comparison.methods.size(); ++m) {
     MethodSummary& summary = comparison.summaries[m];
     if (comparison.methods[m].name == comparison.baseline) continue;
-    summary.verdict = verdict_on(comparison.methods[m].name, comparison.baseline, summary.all.ap_difference) +
-                      class_sentence(comparison, summary);
+    const std::string& name = comparison.methods[m].name;
+    summary.verdict = verdict_on(name, comparison.baseline, summary.all.ap_difference) +
+                      ap50_verdict(name, summary.all.ap50_difference) + class_sentence(comparison, summary);
     const std::string gaps = gaps_of_method(comparison, m);
     if (!gaps.empty()) summary.verdict += " Of its seeds, " + gaps + ".";
   }
@@ -242,11 +188,12 @@ void judge(Comparison& comparison) {
        {best_sentence(comparison), gaps_sentence(comparison),
         group_sentence(comparison, "Better than", [](const Interval& d) { return d.low > 0; }),
         group_sentence(comparison, "Worse than", [](const Interval& d) { return d.high < 0; }),
-        group_sentence(comparison, "No difference shown to", [](const Interval& d) { return !d.excludes_zero(); }),
-        gap_sentence(comparison)}) {
+        group_sentence(comparison, "No difference in AP shown to",
+                       [](const Interval& d) { return !d.excludes_zero(); }),
+        ap50_sentence(comparison), gap_sentence(comparison), bound_sentence(comparison)}) {
     if (!sentence.empty()) comparison.verdicts.push_back(sentence);
   }
-  add_notes(comparison);
+  comparison.notes = notes_on(comparison);
 }
 
 }  // namespace conclave

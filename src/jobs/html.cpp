@@ -113,7 +113,8 @@ std::string number_text(double value, int decimals) {
   if (point > 4) {
     for (std::size_t at = point; at > 3;) digits.insert(at -= 3, "\u202F");
   }
-  return (value < 0 ? "−" : "") + digits;
+  const bool zero = digits.find_first_of("123456789") == std::string::npos;
+  return (value < 0 && !zero ? "−" : "") + digits;
 }
 
 std::string table_html(const std::vector<Column>& columns, const std::vector<std::vector<std::string>>& rows) {

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "jobs/html.h"
+#include "jobs/interval_text.h"
 #include "jobs/svg_chart.h"
 
 namespace conclave {
@@ -55,8 +56,11 @@ std::string IntervalScale::row_html(const Interval& interval, const std::vector<
                                     double reference) const {
   if (empty_ || !std::isfinite(interval.mean)) return {};
   const double middle = 10, below = 20;  // the mean with its whiskers, and the single values under it
-  std::string words = number_text(interval.mean, 1);
-  if (interval.bounded()) words += ", " + number_text(interval.low, 1) + " to " + number_text(interval.high, 1);
+  const int decimals = decimals_of(interval);
+  std::string words = number_text(interval.mean, decimals);
+  if (interval.bounded()) {
+    words += ", " + number_text(interval.low, decimals) + " to " + number_text(interval.high, decimals);
+  }
   std::string out = opening(" role=\"img\" aria-label=\"" + escape_html(words) + "\"");
   for (const double tick : ticks()) out += line("grid", place(tick), 0, place(tick), kHeight);
   if (std::isfinite(reference)) out += line("zero", place(reference), 0, place(reference), kHeight);

@@ -85,6 +85,8 @@ pre{margin:0;font:13px/1.45 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace
 .tilegrid figcaption b{color:var(--ink);font-weight:600}.tilegrid figcaption{margin-top:4px;line-height:1.35;font-size:12.5px}
 summary{cursor:pointer;font-weight:600;font-size:14px}
 details pre{margin-top:10px}
+.pairs h3{margin-top:12px}
+.pairs td:first-child,.pairs th:first-child{position:sticky;left:0;background:var(--card);z-index:1}
 @media (max-width:560px){main{padding:18px 14px 32px}h1{font-size:23px}.verdict{font-size:16px}.card{padding:12px}
 th,td{padding-right:8px}table{font-size:13px}th{font-size:12px}.bar{display:block;width:100%;margin:3px 0 0 auto}
 .chart text{font-size:12.5px}

@@ -69,13 +69,6 @@ Pictures read_pictures(const JsonFields& parent) {
   return pictures;
 }
 
-Pictures read_picture_file(const fs::path& folder) {
-  const fs::path path = folder / "pictures.json";
-  if (!fs::exists(path)) return {};
-  const JsonFields::Json json = parse_json_file(path);
-  return read_pictures(JsonFields(json, path.string()));
-}
-
 std::string pictures_html(const Pictures& pictures, const fs::path& folder) {
   if (pictures.groups.empty()) return {};
   std::string out =

@@ -34,9 +34,6 @@ struct Pictures {
 // an object; empty where they are absent. Colours of another form are left out.
 Pictures read_pictures(const JsonFields& parent);
 
-// The same from <folder>/pictures.json; empty where that is absent.
-Pictures read_picture_file(const std::filesystem::path& folder);
-
 // Every group with its pictures embedded, after the key. Only JPEG and PNG files inside `folder` are taken: a page that
 // is passed on must not carry other files of the machine.
 std::string pictures_html(const Pictures& pictures, const std::filesystem::path& folder);

@@ -60,7 +60,8 @@ void check_sums(const RunOptions& options, const std::vector<TeacherChannels>& t
       const std::vector<int>& classes = teachers[t].student_class;
       if (std::find(classes.begin(), classes.end(), static_cast<int>(c)) == classes.end()) continue;
       ++serving;
-      sum += options.teachers.at(t).weight.value_or(1);
+      const bool measured = t < options.teachers.size() && !options.teachers[t].weight;  // above 0
+      sum += measured ? 1 : teachers[t].weight;
     }
     if (serving > 1 && sum <= 0) {
       throw Error("the weights of its teachers sum to 0", "class '" + options.classes[c] + "'",

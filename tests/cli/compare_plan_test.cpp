@@ -67,6 +67,13 @@ class ComparePlanTest : public testing::Test {
     return names;
   }
 
+  static std::string teachers_of(const std::string& file) {
+    return "[{name: t, weights: \"{run}/seed{seed}/t/" + file + "\"}]";
+  }
+  static std::string distilled(const std::string& file) {
+    return "{fusion.method: kd, teachers: " + teachers_of(file) + "}";
+  }
+
   TemporaryFolder folder_;
 };
 
@@ -126,16 +133,41 @@ TEST_F(ComparePlanTest, ABudgetOfTimeIsProbedFirst) {
   EXPECT_EQ(task(made, "b, seed 3").options->training.schedule.steps, 9);
 }
 
-TEST_F(ComparePlanTest, RunsThatShareTargetsGoOneAfterAnother) {
-  const ComparePlan made = plan(kCompare, {"views.shared=true"});
-  EXPECT_THAT(names(made, task(made, "kd2, seed 3").after_any), ElementsAre("kd, seed 3"));
+TEST_F(ComparePlanTest, RunsThatShareTargetsWaitForTheFirstThatAsksForThem) {
+  const ComparePlan made =
+      plan(kCompare, {"views.shared=true", "set.data.views_per_image=2", "methods.kd2.set.teachers=" + teachers_of("b"),
+                      "methods.kd.set.teachers=" + teachers_of("b"), "methods.kd3.set=" + distilled("b"),
+                      "methods.mixed.set=" + distilled("b"), "methods.mixed.set.views.mix=0.5"});
   EXPECT_TRUE(task(made, "kd, seed 5").after_any.empty());
+  EXPECT_FALSE(task(made, "kd, seed 5").recorded);
+  for (const char* other : {"kd2, seed 3", "kd3, seed 3"}) {
+    EXPECT_THAT(names(made, task(made, other).after_any), ElementsAre("kd, seed 3")) << "not for each other";
+    EXPECT_TRUE(task(made, other).recorded);
+  }
+  EXPECT_TRUE(task(made, "mixed, seed 3").after_any.empty()) << "it draws other views";
   EXPECT_THAT(task(made, "kd2, seed 3").words, Contains("service.store.folder=folder/targets/seed3"));
   EXPECT_THAT(task(made, "a, seed 3").words, testing::Not(Contains(HasSubstr("service.store"))));
-  const ComparePlan other = plan(kCompare, {"views.shared=true", "methods.kd2.set.fusion.loss=relu"});
+}
+
+TEST_F(ComparePlanTest, RunsThatShareOnlySomeTargetsWaitForTheLast) {
+  const auto changed = [&](const std::string& change) {
+    return plan(kCompare, {"views.shared=true", "budget=own", "methods.kd.set.teachers=" + teachers_of("b"),
+                           "methods.kd2.set.teachers=" + teachers_of("b"), change});
+  };
+  EXPECT_TRUE(task(changed("slots=2"), "kd2, seed 3").recorded);
+  for (const char* more : {"methods.kd2.set.teachers.0.weights=\"{run}/seed{seed}/t/c\"",
+                           "methods.kd2.set.data.train.0.limit=4", "methods.kd.set.training.batch=2"}) {
+    const ComparePlan made = changed(more);
+    EXPECT_THAT(names(made, task(made, "kd2, seed 3").after_any), ElementsAre("kd, seed 3")) << more;
+    EXPECT_FALSE(task(made, "kd2, seed 3").recorded) << more;
+  }
+  const ComparePlan other = changed("methods.kd2.set.fusion.floor=0.1");
   EXPECT_TRUE(task(other, "kd2, seed 3").after_any.empty()) << "it asks for other cells";
-  const ComparePlan shifted = plan(kCompare, {"views.shared=true", "methods.kd2.seed_shift=100"});
+  const ComparePlan shifted = changed("methods.kd2.seed_shift=100");
   EXPECT_TRUE(task(shifted, "kd2, seed 3").after_any.empty()) << "it draws other views";
+  const ComparePlan repeated =
+      plan(kCompare, {"views.shared=true", "methods.kd2.seed_shift=100", "set.data.views_per_image=2"});
+  EXPECT_FALSE(task(repeated, "kd2, seed 3").after_any.empty()) << "repeated views depend on no seed";
 }
 
 TEST_F(ComparePlanTest, ProbesRunAloneAndWarmUpFitsIntoTheStepsThatComeOut) {
@@ -148,6 +180,12 @@ TEST_F(ComparePlanTest, ProbesRunAloneAndWarmUpFitsIntoTheStepsThatComeOut) {
   EXPECT_EQ(task(made, "a, seed 3").options->training.schedule.steps, 5);
   EXPECT_EQ(task(made, "kd, seed 3").options->training.schedule.warmup, 3);
   EXPECT_EQ(task(made, "b, seed 3").options->training.schedule.warmup, 8);
+}
+
+TEST_F(ComparePlanTest, AnOptionThatAMethodSetsAndThatDecidesNothingIsRefused) {
+  EXPECT_THAT(error(kCompare, {"methods.a.set.fusion.cwd.weight=1"}),
+              HasSubstr("a: fusion.cwd.weight=1 has no effect with fusion.method labels: kd and kd_labels use it"));
+  EXPECT_NO_THROW(plan(kCompare, {"set.fusion.cwd.weight=1"})) << "meant for the methods that use it";
 }
 
 TEST_F(ComparePlanTest, TheTestSetIsTheSameForAll) {

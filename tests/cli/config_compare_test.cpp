@@ -137,6 +137,13 @@ TEST_F(ConfigCompare, EverythingWrongIsToldAtOnceWithItsPlace) {
   }
 }
 
+TEST_F(ConfigCompare, AStepAndAMethodMustNotShareAName) {
+  EXPECT_THAT(error(std::string(kSmall) + "prepare:\n  - {name: b, train: t.yaml}\n"),
+              HasSubstr("pair.yaml:7:5: a step and a method are both named 'b'"));
+  EXPECT_THAT(error("base: r.yaml\nbaseline: a\nprepare: [{name: b, train: t.yaml}]\nmethods:\n  a:\n  b:\n"),
+              HasSubstr("pair.yaml:6:3: a step and a method are both named 'b'"));
+}
+
 TEST_F(ConfigCompare, AShiftLeadsToNoSeedThatIsThereAnyway) {
   EXPECT_THAT(error(kSmall, {"methods.b.seed_shift=2"}),
               HasSubstr("methods.b.seed_shift: 0 + 2 is itself one of the seeds"));

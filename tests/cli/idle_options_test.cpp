@@ -78,7 +78,10 @@ TEST(IdleOptions, ValidationWithoutASetIsIdle) {
 }
 
 TEST(IdleOptions, SetsWithoutASourceAreIdle) {
-  EXPECT_THAT(idle_sets({{{}, {.labels = true}}, {{}, {}}, {{.teachers = {0}}, {}}, {{.background = true}, {}}}),
+  EXPECT_THAT(idle_sets({{{}, {.labels = true, .teachers = {}}},
+                         {{}, {}},
+                         {{.teachers = {0}}, {}},
+                         {{.background = true, .teachers = {}}, {}}}),
               ElementsAre(1));
 }
 

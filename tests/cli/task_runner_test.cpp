@@ -3,9 +3,11 @@
 #include <gmock/gmock.h>
 
 #include <fstream>
+#include <memory>
 #include <sstream>
 #include <stdexcept>
 
+#include "student/run_folder.h"
 #include "support/temporary_folder.h"
 
 namespace conclave {
@@ -99,6 +101,62 @@ TEST_F(TaskRunner, AStepThatEndsWellWhileAllIsStoppedCountsAsDone) {
     EXPECT_THROW(run_tasks(one, 1, events), std::runtime_error);
     EXPECT_EQ(std::filesystem::exists(one[0].marker), each == 0);
   }
+}
+
+TEST_F(TaskRunner, WhatAnotherProcessFinishedMeanwhileIsLookedAtAgainAndNotStarted) {
+  std::vector<Task> tasks = {shell("a", "true"), shell("b", "touch b.done")};
+  for (Task& task : tasks) {
+    task.folder = folder_ / (task.name + "-run");
+    std::filesystem::create_directories(task.folder);
+  }
+  std::vector<std::unique_ptr<RunLock>> others;
+  for (const Task& task : tasks) others.push_back(std::make_unique<RunLock>(RunFolder{task.folder}));
+  TaskEvents events;
+  std::vector<std::string> ended;
+  events.started = [&](std::size_t t) { order_.push_back(tasks[t].name); };
+  events.idle = [&](double now) {
+    if (now > 0.2) others.clear();
+  };
+  events.waited = [&](std::size_t t) {
+    if (t == 0) tasks[t].state = TaskState::kDone;
+  };
+  events.ended = [&](std::size_t t) { ended.push_back(tasks[t].name); };
+  run_tasks(tasks, 1, events);
+  EXPECT_THAT(order_, ElementsAre("b"));
+  EXPECT_THAT(ended, ElementsAre("a", "b"));
+  EXPECT_EQ(tasks[1].state, TaskState::kDone);
+}
+
+TEST_F(TaskRunner, AFolderWhoseLockCannotBeReadIsAFailureAndNoReasonToWait) {
+  std::vector<Task> tasks = {shell("a", "touch a.done"), shell("b", "touch b.done"), shell("c", "touch c.done")};
+  for (Task& task : tasks) task.folder = folder_ / (task.name + "-run");
+  std::filesystem::create_directories(tasks[0].folder / ".lock");
+  folder_.write("file", "");
+  tasks[1].process.log = folder_ / "file/b.log";
+  EXPECT_THAT(run(tasks, 1), ElementsAre(TaskState::kFailed, TaskState::kFailed, TaskState::kDone));
+  EXPECT_THAT(tasks[0].failure, HasSubstr("can't tell whether another process trains here"));
+  EXPECT_THAT(tasks[1].failure, HasSubstr("could not be started"));
+}
+
+TEST_F(TaskRunner, AMarkerThatCannotBeWrittenIsAFailureOfThatTaskAlone) {
+  std::vector<Task> tasks = {shell("a", "true"), shell("b", "true")};
+  folder_.write("file", "");
+  tasks[0].marker = folder_ / "file/a.done";
+  EXPECT_THAT(run(tasks, 1), ElementsAre(TaskState::kFailed, TaskState::kDone));
+  EXPECT_THAT(tasks[0].failure, HasSubstr("file/a.done"));
+}
+
+TEST_F(TaskRunner, TheCommandIsALineThatAShellReadsBack) {
+  ChildProcess process;
+  process.command = {"/bin/echo", "a=b", "{x: [1, 2]}", "it's", "", "$HOME"};
+  process.environment = {{"RUNS", "a b"}};
+  EXPECT_EQ(shell_line(process), "RUNS='a b' /bin/echo a=b '{x: [1, 2]}' 'it'\\''s' '' '$HOME'");
+  std::vector<Task> tasks = {shell("a", "exit 3")};
+  run(tasks, 1);
+  std::ifstream log(folder_ / "a.log");
+  std::string line;
+  std::getline(log, line);
+  EXPECT_EQ(line, shell_line(tasks[0].process));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@ import csv
 import glob
 import json
 import os
+import shutil
 import signal
 import statistics
 import subprocess
@@ -179,7 +180,20 @@ class Compare(unittest.TestCase):
             report = content.read()
         self.assertIn(f"{4 * STEPS} images for every method", report)
         self.assertIn("| kd |", report)
-        self.assertTrue(os.path.getsize(os.path.join(self.folder, "report.html")) > 1000)
+        self.check_pictures(results)
+
+    def check_pictures(self, results):
+        with open(os.path.join(self.folder, "pictures.json")) as content:
+            pictures = json.load(content)
+        self.assertEqual((pictures["seed"], pictures["left_out"]), (0, []))
+        tiles = [tile for group in pictures["pictures"] for tile in group["tiles"]]
+        self.assertGreaterEqual({tile["caption"] for tile in tiles}, {"teacher person", "teacher car", "kd", "pseudo"})
+        with open(os.path.join(self.folder, "report.html")) as content:
+            page = content.read()
+        self.assertGreaterEqual(page.count("data:image/jpeg"), len(tiles), "every picture stands in the page")
+        versions = {each["environment"]["version"] for each in map(lambda run: result(*run), runs())}
+        self.assertEqual(len(versions), 1)
+        self.assertRegex(versions.pop(), r"^[0-9.]+\+[0-9a-f]{12}$")
 
     def check_refusals_of_a_results_folder(self):
         for change, key in (("methods.kd.set.training.lr=0.5", "methods.kd: training.lr was 0.001, now it is 0.5"),
@@ -218,9 +232,48 @@ methods:
         self.assertEqual([each["state"] for each in results["runs"]], ["done", "done", "failed"])
         with open(f"{folder}/failing/runs/shifted/seed0/result.json") as content:
             self.assertEqual(json.load(content)["seed"], 100)
+        self.assertIn("report:", done.stdout, "the result is told before the failure")
         allowed = run("compare", file, "methods.broken.may_fail=true")
         self.assertEqual(allowed.returncode, 0, allowed.stderr)
         self.assertIn("seed 0 failed (broken)", allowed.stdout)
+
+    def test_a_method_compared_with_itself_shows_no_difference(self):
+        folder = fixture().folder
+        file = fixture().write("itself.yaml", f"""
+run: {folder}/itself
+base: both.yaml
+seeds: [0, 1]
+slots: 2
+set: {{training.steps: 24, training.lr: 5e-3}}
+baseline: labels
+methods:
+  labels:
+  shifted: {{seed_shift: 100}}
+""")
+        done = run("compare", file, check=True)
+        with open(f"{folder}/itself/results.json") as content:
+            shifted = json.load(content)["methods"][1]["all"]["ap_difference"]
+        self.assertTrue(shifted["low"] <= 0 <= shifted["high"], shifted)
+        self.assertRegex(done.stdout, "No difference .*shifted")
+        for seed in (0, 1):
+            traces = [fixture().trace(f"itself/runs/{method}/seed{seed}") for method in ("labels", "shifted")]
+            self.assertNotEqual(*traces, "it is another draw")
+        changed = f"{folder}/itself/runs/labels/seed0/result.json"
+        with open(changed) as content:
+            result_of_run = json.load(content)
+        result_of_run["environment"]["version"] = "0.1.0+another"
+        with open(changed, "w") as content:
+            json.dump(result_of_run, content)
+        shutil.rmtree(f"{folder}/itself/runs/shifted/seed1")
+        other = run("compare", file, check=True)
+        self.assertRegex(other.stderr, r"another build of the program than this, [^:]*: labels \(seed 0\);")
+        self.assertIn("0.1.0+another", other.stdout)
+        with open(f"{folder}/itself/runs/labels/seed1/result.json", "w") as content:
+            content.write("{")
+        broken = run("compare", file)
+        self.assertEqual(broken.returncode, 1)
+        self.assertIn("labels, seed 1 left what can't be read", broken.stderr)
+        self.assertIn("report:", broken.stdout, "what there is is told first")
 
     def test_runs_of_a_seed_share_what_teachers_said(self):
         folder = fixture().folder

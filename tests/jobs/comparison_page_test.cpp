@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "jobs/comparison_statistics.h"
 #include "jobs/run_folder.h"
+#include "jobs/side_by_side.h"
 
 namespace conclave {
 namespace {
@@ -141,7 +142,8 @@ Comparison full_comparison(const RunFolder& folder, std::size_t methods, std::si
   return comparison;
 }
 
-void write_pictures(const RunFolder& folder, const std::vector<std::string>& viewers, int images) {
+void write_pictures(const RunFolder& folder, const Comparison& comparison, const std::vector<std::string>& viewers,
+                    int images) {
   Json groups = Json::array();
   for (int i = 0; i < images; ++i) {
     Json tiles = Json::array();
@@ -153,8 +155,11 @@ void write_pictures(const RunFolder& folder, const std::vector<std::string>& vie
     groups.push_back(
         {{"title", "BloodImage_0000" + std::to_string(i) + ".jpg"}, {"note", "A large change."}, {"tiles", tiles}});
   }
-  folder.write("pictures.json",
-               Json({{"pictures", groups}, {"picture_key", {{{"name", "RBC"}, {"colour", "#e69f00"}}}}}).dump());
+  folder.write("pictures.json", Json({{"pictures", groups},
+                                      {"picture_key", {{{"name", "RBC"}, {"colour", "#e69f00"}}}},
+                                      {"seed", 0},
+                                      {"drawn_from", picture_sources(comparison)}})
+                                    .dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
 std::string page_of(const RunFolder& folder, Comparison comparison) {
@@ -179,9 +184,10 @@ TEST(ComparisonPage, HoldsEveryMethodClassCurveAndPictureOfTwelveMethodsAndFiveS
   const RunFolder folder;
   const std::vector<std::string> classes = {"RBC", "WBC", "Platelets"};
   std::vector<std::string> viewers = {"labels", "teacher rbc", "teacher wbc"};
-  for (const std::string& method : kMethods) viewers.push_back(method + " · F1 0.81, 12 right, 3 wrong, 2 missed");
-  write_pictures(folder, viewers, 4);
-  const std::string html = page_of(folder, full_comparison(folder, 12, 5, classes));
+  viewers.insert(viewers.end(), kMethods.begin(), kMethods.end());
+  const Comparison comparison = full_comparison(folder, 12, 5, classes);
+  write_pictures(folder, comparison, viewers, 4);
+  const std::string html = page_of(folder, comparison);
   keep("twelve.html", html);
   for (const char* title :
        {"Methods compared", "Each class", "What is kept of the teachers", "Cost", "Side by side", "Learning",
@@ -196,14 +202,16 @@ TEST(ComparisonPage, HoldsEveryMethodClassCurveAndPictureOfTwelveMethodsAndFiveS
   EXPECT_EQ(count(html, "<path class=\"band\""), 12u * 5);
   EXPECT_EQ(count(html, "<path class=\"series\""), 12u * 5 + 12 * 3 + 12 * 3 + 3);
   EXPECT_EQ(count(html, "src=\"data:image/png;base64,"), 4 * viewers.size());
+  EXPECT_EQ(count(html, "<summary>Every pair of methods</summary>"), 1u);
   EXPECT_THAT(html, Not(HasSubstr("nan")));
   EXPECT_LT(html.size(), 1u << 20);
 }
 
 TEST(ComparisonPage, RefersToNothingOutsideAndRunsNothing) {
   const RunFolder folder;
-  write_pictures(folder, {"labels"}, 1);
-  const std::string html = page_of(folder, full_comparison(folder, 3, 2, {"a", "b"}));
+  const Comparison comparison = full_comparison(folder, 3, 2, {"a", "b"});
+  write_pictures(folder, comparison, {"labels"}, 1);
+  const std::string html = page_of(folder, comparison);
   for (const char* outside : {"http", "<link", "url(", "@import", "<script", "onload", "onerror"}) {
     EXPECT_THAT(html, Not(HasSubstr(outside)));
   }
@@ -240,6 +248,16 @@ TEST(ComparisonPage, TellsMissingAndFailedRunsAndLeavesOutWhatNoRunLeft) {
   EXPECT_THAT(html, Not(HasSubstr("nan")));
 }
 
+TEST(ComparisonPage, SaysOfTheTestSetNoMoreThanIsKnown) {
+  const RunFolder folder;
+  Comparison comparison = full_comparison(folder, 2, 2, {"a"});
+  EXPECT_THAT(page_of(folder, comparison), HasSubstr("No finished run learnt from an image of the test set."));
+  comparison.runs[1].record.student->seen_images = 3;
+  const std::string html = page_of(folder, comparison);
+  EXPECT_THAT(html, HasSubstr("Some runs learnt from images of the test set."));
+  EXPECT_THAT(html, HasSubstr("<td>weights chosen by</td><td>val, every 250 steps</td>"));
+}
+
 TEST(ComparisonPage, IsReadableBeforeAnyRunIsFinished) {
   const RunFolder folder;
   Comparison comparison = full_comparison(folder, 2, 2, {"a"});
@@ -265,7 +283,7 @@ TEST(ComparisonPage, EscapesHostileNamesEverywhere) {
     run.record.coverage = evil;
     run.record.student->set = evil;
   }
-  write_pictures(folder, {evil}, 1);
+  write_pictures(folder, comparison, {evil}, 1);
   const std::string html = page_of(folder, comparison);
   EXPECT_THAT(html, HasSubstr("&lt;img src=x onerror=alert(1)&gt;"));
   EXPECT_THAT(html, Not(HasSubstr("<img src=x")));

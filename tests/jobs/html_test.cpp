@@ -53,6 +53,7 @@ TEST(Retention, IsTheStudentsShareOfItsTeacher) {
 TEST(NumberText, GroupsThousandsFromFiveDigitsOn) {
   EXPECT_EQ(number_text(8000), "8000");
   EXPECT_EQ(number_text(1234567.25, 1), "1\u202F234\u202F567.2");
+  EXPECT_EQ(number_text(-0.04, 1), "0.0") << "zero has no sign";
   EXPECT_EQ(number_text(-21000), "−21\u202F000");
   EXPECT_EQ(number_text(std::nan("")), "–");
 }

@@ -22,6 +22,12 @@ TEST(IntervalScale, DrawsMeanWhiskersSingleValuesAndTheReference) {
   EXPECT_THAT(html, Not(HasSubstr("nan")));
 }
 
+TEST(IntervalScale, ItsWordsTellOnWhichSideOfZeroAnEndLies) {
+  IntervalScale scale;
+  scale.add({1.1, 0.038, 2.2, 5});
+  EXPECT_THAT(scale.row_html({1.1, 0.038, 2.2, 5}, {}, 0), HasSubstr("aria-label=\"1.10, 0.04 to 2.20\""));
+}
+
 TEST(IntervalScale, DrawsNoWhiskersWithoutAnInterval) {
   IntervalScale scale;
   scale.add({2, Interval::kNone, Interval::kNone, 1});

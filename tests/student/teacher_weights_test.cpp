@@ -103,12 +103,12 @@ TEST_F(TeacherWeights, AreRefusedWithoutAnythingToMeasureThemOn) {
 }
 
 TEST_F(TeacherWeights, OfOneClassMayNotSumToZero) {
-  for (TeacherOptions& teacher : options_.teachers) teacher.weight = 0;
+  for (std::size_t t = 0; t < 2; ++t) options_.teachers[t].weight = teachers_[t].weight = 0;
   EXPECT_NE(refused().find("class 'red': the weights of its teachers sum to 0"), std::string::npos) << refused();
   options_.fusion.merge = Merge::kMean;
   EXPECT_EQ(refused(), "nothing");
   options_.fusion.merge = Merge::kWeighted;
-  options_.teachers[1].weight = 0.5;
+  options_.teachers[1].weight = teachers_[1].weight = 0.5;
   EXPECT_EQ(refused(), "nothing");
 }
 
