@@ -13,6 +13,11 @@ bool sets(const std::vector<PlacedOverride>& overrides, const std::string& key) 
                      [&](const PlacedOverride& each) { return each.text.rfind(key + "=", 0) == 0; });
 }
 
+// key itself or a key below it; "fusion.label" is not "fusion.labelled".
+bool is_below(const std::string& text, const std::string& key) {
+  return text.starts_with(key + "=") || text.starts_with(key + ".");
+}
+
 bool set_by_every_method(const CompareOptions& options, const std::string& text) {
   return std::all_of(options.methods.begin(), options.methods.end(), [&](const CompareMethod& method) {
     return std::any_of(method.set.begin(), method.set.end(),
@@ -66,7 +71,7 @@ void check_idle_options(const CompareOptions& options, const std::vector<RunOpti
   for (std::size_t m = 0; m < options.methods.size(); ++m) {
     for (const IdleOption& idle : idle_options(resolved.at(m))) {
       for (const PlacedOverride& each : options.methods[m].set) {
-        if (!each.text.starts_with(idle.key) || set_by_every_method(options, each.text)) continue;
+        if (!is_below(each.text, idle.key) || set_by_every_method(options, each.text)) continue;
         errors.add(each.place, options.methods[m].name + ": " + each.text + " " + idle.why);
       }
     }

@@ -119,7 +119,7 @@ Said take_in(const BatchTargets& targets, const std::vector<TeacherChannels>& te
   return said;
 }
 
-// A teacher's share of a box ends where it is heard at its peaks alone.
+// Where teachers are heard around their peaks alone, their boxes are, too.
 void cut_shares(Merged& merged, const std::vector<TeacherVoice>& voices, const FusionOptions& options) {
   if (!options.cells.peaks) return;
   for (std::size_t t = 0; t < voices.size(); ++t) {

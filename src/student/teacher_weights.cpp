@@ -115,7 +115,6 @@ void check_weights(const RunOptions& options, const std::optional<Dataset>& val,
 void weigh_by_ap(const RunOptions& options, const std::optional<Dataset>& val, std::vector<TeacherChannels>& teachers,
                  ProcessGroup& ranks) {
   if (!weighs(options.fusion)) return;
-  check_weights(options, val, teachers);
   for (std::size_t t = 0; t < std::min(teachers.size(), options.teachers.size()); ++t) {
     const TeacherOptions& teacher = options.teachers[t];
     if (teacher.weight) continue;

@@ -19,7 +19,7 @@ void check_weights(const RunOptions& options, const std::optional<Dataset>& val,
 // `weight: auto`: what such a teacher says about a class weighs as much as its AP on the class on the validation set,
 // rounded to 1e-4 and at least 1e-4 (TeacherChannels::channel_weight; 0 for channels that are not used). Rank 0 runs
 // these teachers over the set, all ranks get the weights; with another merge or method, or with weights given by hand,
-// nothing is done. Throws what check_weights does.
+// nothing is done. REQUIRES: check_weights found nothing.
 void weigh_by_ap(const RunOptions& options, const std::optional<Dataset>& val, std::vector<TeacherChannels>& teachers,
                  ProcessGroup& ranks);
 

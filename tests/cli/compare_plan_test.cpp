@@ -186,6 +186,8 @@ TEST_F(ComparePlanTest, AnOptionThatAMethodSetsAndThatDecidesNothingIsRefused) {
   EXPECT_THAT(error(kCompare, {"methods.a.set.fusion.cwd.weight=1"}),
               HasSubstr("a: fusion.cwd.weight=1 has no effect with fusion.method labels: kd and kd_labels use it"));
   EXPECT_NO_THROW(plan(kCompare, {"set.fusion.cwd.weight=1"})) << "meant for the methods that use it";
+  EXPECT_NO_THROW(plan(kCompare, {"set.fusion.label.heat=2", "methods.kd.set.fusion.labelled=both"}))
+      << "kd has no use for fusion.label, which is another key";
 }
 
 TEST_F(ComparePlanTest, TheTestSetIsTheSameForAll) {
