@@ -1,8 +1,6 @@
 #include "cli/task_runner.h"
 
-#include <fcntl.h>
 #include <signal.h>
-#include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,6 +19,7 @@
 #include "core/join.h"
 #include "core/log.h"
 #include "core/stop.h"
+#include "student/run_folder.h"
 
 namespace conclave {
 namespace {
@@ -194,18 +193,6 @@ class Runner {
 int count(const std::vector<Task>& tasks, TaskState state) {
   return static_cast<int>(
       std::count_if(tasks.begin(), tasks.end(), [&](const Task& task) { return task.state == state; }));
-}
-
-bool somebody_trains_in(const fs::path& folder) {
-  const int file = ::open((folder / ".lock").c_str(), O_RDWR | O_CLOEXEC);
-  if (file < 0 && (errno == ENOENT || errno == ENOTDIR)) return false;
-  const bool locked = file >= 0 && ::flock(file, LOCK_EX | LOCK_NB) == 0;
-  const int why = errno;
-  if (file >= 0) ::close(file);
-  if (locked) return false;
-  if (file >= 0 && why == EWOULDBLOCK) return true;
-  throw Error(std::string("can't tell whether another process trains here: ") + std::strerror(why), folder.string(),
-              "it must be a folder that you may write to, on a file system with locks");
 }
 
 std::string shell_line(const ChildProcess& process) {

@@ -36,9 +36,6 @@ struct TaskEvents {
 // How many are in this state.
 int count(const std::vector<Task>& tasks, TaskState state);
 
-// Whether another process holds the folder (RunLock). Throws Error when the file system doesn't tell.
-bool somebody_trains_in(const std::filesystem::path& folder);
-
 // The process's variables and command as one line for a shell.
 std::string shell_line(const ChildProcess& process);
 

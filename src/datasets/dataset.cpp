@@ -151,4 +151,11 @@ Dataset load_dataset(const DatasetOptions& options, const std::vector<std::strin
   return set;
 }
 
+bool shows(const Dataset& set, int cls) {
+  return std::any_of(set.images.begin(), set.images.end(), [&](const ImageEntry& image) {
+    return std::any_of(image.annotations.begin(), image.annotations.end(),
+                       [&](const Annotation& object) { return object.cls == cls && !object.crowd; });
+  });
+}
+
 }  // namespace conclave

@@ -52,4 +52,7 @@ struct Dataset {
 // neither `classes` nor the file.
 Dataset load_dataset(const DatasetOptions& options, const std::vector<std::string>& classes);
 
+// Does any image have an object of the class? Crowd regions are none.
+bool shows(const Dataset& set, int cls);
+
 }  // namespace conclave

@@ -41,8 +41,7 @@ struct ScoreSummary {
   Interval ap, ap50;
   // Paired by seed with the baseline, over the seeds that both have: method - baseline. n = 0 for the baseline itself.
   Interval ap_difference, ap50_difference;
-  // The same with the class's best teacher: student - teacher; n = 0 where none is known, and
-  // for the mean over classes.
+  // The same with the class's best teacher: student - teacher; n = 0 where none is known and for the mean over classes.
   Interval ap_less_teacher, ap50_less_teacher;
   // AP of the student over that of its class's best teacher, per seed; n = 0 where no teacher of the class is known,
   // and for the mean over classes.
@@ -73,9 +72,8 @@ struct MethodSummary {
   // upper - lower does not lie above zero. n = 0 where the comparison has no lower or upper method.
   Interval gap_closed;
   MethodCost cost;
-  std::int64_t seed_shift =
-      0;                // seed of a finished run less the comparison's; not zero: another method under new seeds
-  std::string verdict;  // a few sentences on the method against the baseline; empty for the baseline
+  std::int64_t seed_shift = 0;  // of a finished run's seed less the comparison's; not zero: a method under new seeds
+  std::string verdict;          // a few sentences on the method against the baseline; empty for the baseline
 };
 
 // The mean AP of methods[method] less that of methods[other], paired over the seeds that both have.

@@ -143,11 +143,7 @@ void check_thresholds(const PseudoInput& input) {
     };
     if (!input.val) fail("the best F1 is looked for on data.val, which is not given");
     if (!input.val->labelled[c]) fail("data.val ('" + input.val->name + "') does not label it");
-    const bool any = std::any_of(input.val->images.begin(), input.val->images.end(), [&](const ImageEntry& image) {
-      return std::any_of(image.annotations.begin(), image.annotations.end(),
-                         [&](const Annotation& a) { return a.cls == static_cast<int>(c) && !a.crowd; });
-    });
-    if (!any) fail("data.val ('" + input.val->name + "') has no object of it");
+    if (!shows(*input.val, static_cast<int>(c))) fail("data.val ('" + input.val->name + "') has no object of it");
   }
 }
 

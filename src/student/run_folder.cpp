@@ -49,7 +49,7 @@ RunFolder open_run_folder(const fs::path& root, bool resume) {
 }
 
 RunLock::RunLock(const RunFolder& folder)
-    : descriptor_(::open((folder.root / ".lock").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0644)) {
+    : descriptor_(::open(folder.lock().c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0644)) {
   if (descriptor_ < 0) throw Error(std::string("can't write here: ") + std::strerror(errno), folder.root.string());
   if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
   ::close(descriptor_);
@@ -59,6 +59,18 @@ RunLock::RunLock(const RunFolder& folder)
 
 RunLock::~RunLock() {
   ::close(descriptor_);
+}
+
+bool somebody_trains_in(const fs::path& folder) {
+  const int file = ::open(RunFolder{folder}.lock().c_str(), O_RDWR | O_CLOEXEC);
+  if (file < 0 && (errno == ENOENT || errno == ENOTDIR)) return false;
+  const bool locked = file >= 0 && ::flock(file, LOCK_EX | LOCK_NB) == 0;
+  const int why = errno;
+  if (file >= 0) ::close(file);
+  if (locked) return false;
+  if (file >= 0 && why == EWOULDBLOCK) return true;
+  throw Error(std::string("can't tell whether another process trains here: ") + std::strerror(why), folder.string(),
+              "it must be a folder that you may write to, on a file system with locks");
 }
 
 void write_environment(const RunFolder& folder, const std::string& device, int threads) {

@@ -20,6 +20,7 @@ struct RunFolder {
   std::filesystem::path status() const { return root / "status.json"; }   // of all ranks, while the run goes
   std::filesystem::path pseudo() const { return root / "pseudo.jsonl"; }  // student/pseudo_journal.h
   std::filesystem::path result() const { return root / "result.json"; }
+  std::filesystem::path lock() const { return root / ".lock"; }  // held while a process trains here
 };
 
 // Makes the folder and its parts. Throws Error, having touched nothing, when it already holds a run (metrics, weights,
@@ -39,6 +40,9 @@ class RunLock {
  private:
   int descriptor_;
 };
+
+// Whether another process holds the folder (RunLock). Throws Error when the file system doesn't tell.
+bool somebody_trains_in(const std::filesystem::path& folder);
 
 // Writes env.json: host, cores, LibTorch, device, threads.
 void write_environment(const RunFolder& folder, const std::string& device, int threads);

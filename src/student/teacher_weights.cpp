@@ -28,13 +28,6 @@ bool weighs(const FusionOptions& fusion) {
   return distils(fusion.method) && fusion.merge == Merge::kWeighted;
 }
 
-bool shows(const Dataset& set, int cls) {
-  return std::any_of(set.images.begin(), set.images.end(), [&](const ImageEntry& image) {
-    return std::any_of(image.annotations.begin(), image.annotations.end(),
-                       [&](const Annotation& object) { return object.cls == cls && !object.crowd; });
-  });
-}
-
 void check_measurable(const TeacherOptions& teacher, const TeacherChannels& channels, const RunOptions& options,
                       const std::optional<Dataset>& val) {
   const auto fail = [&](const std::string& what) {
