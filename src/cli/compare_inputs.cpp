@@ -15,19 +15,19 @@ namespace fs = std::filesystem;
 constexpr std::size_t kLargestFile = std::size_t{16} << 30;
 constexpr std::size_t kHashDigits = 16;
 
+}  // namespace
+
 std::string out_of(const std::vector<std::string>& words) {
   for (std::size_t i = 0; i < words.size(); ++i) {
     if (words[i] == "--out" && i + 1 < words.size()) return words[i + 1];
-    if (words[i].rfind("--out=", 0) == 0) return words[i].substr(6);
+    if (words[i].starts_with("--out=")) return words[i].substr(6);
   }
   return {};
 }
 
-}  // namespace
-
 MadeFiles::MadeFiles(const std::vector<PlannedTask>& tasks) {
   for (const PlannedTask& task : tasks) {
-    const std::string out = task.folder.empty() ? out_of(task.words) : task.folder.string();
+    const std::string out = task.folder.empty() ? task.out.string() : task.folder.string();
     if (!out.empty()) {
       made_.push_back(real_path(out));
     } else if (!task.words.empty() && task.words[0] != "data") {

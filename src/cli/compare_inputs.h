@@ -25,6 +25,9 @@ class MadeFiles {
 // Whether a path is another one or lies below it. REQUIRES: both are real.
 bool lies_in(const std::string& path, const std::string& folder);
 
+// What a command is told to make, by its words: --out PATH or --out=PATH; else empty.
+std::string out_of(const std::vector<std::string>& words);
+
 // The files and folders that a training reads: its sets, what it starts from, its teachers' weights.
 std::vector<std::filesystem::path> inputs_of(const RunOptions& options);
 

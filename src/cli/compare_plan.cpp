@@ -45,6 +45,8 @@ class Planner {
     if (probing) add_probes(o.seeds.front());
     errors_.check(kKeys);
     check_methods(o, model_, errors_);
+    check_gap(o, model_, errors_);
+    check_addresses(o, model_, errors_);
     check_idle_options(o, model_, errors_);
     check_test_is_unseen(plan_.tasks, model_.front().test, errors_);
     check_teachers();
@@ -113,6 +115,7 @@ class Planner {
       if (step.train.empty()) {
         for (const std::string& word : step.command) task.words.push_back(filled.fill(word));
         task.marker = plan_.folder / "done" / file;
+        task.out = out_of(task.words);
         plan_.facts[path] = join(step.command, " ");
         if (!seed) check_once(step, join(step.command, " "));
       } else {

@@ -22,15 +22,17 @@ struct PlannedTask {
   std::filesystem::path log;
   std::filesystem::path folder;        // of a training, else empty
   std::filesystem::path marker;        // there is one once it is done; of a training: result.json
+  std::filesystem::path out;           // what a command makes, where it says so (--out)
   std::optional<RunOptions> options;   // of a training
   std::vector<std::size_t> after;      // tasks that must have succeeded
   std::vector<std::size_t> after_any;  // tasks that must have ended
   bool recorded = false;               // what it asks of teachers is stored by then
   bool may_fail = false;               // a failure is told, but is none of the comparison's
 
-  // A training writes its report last.
+  // A training writes its report last; what a command made may have been removed.
   bool done() const {
-    return std::filesystem::exists(marker) && (folder.empty() || std::filesystem::exists(folder / "report.html"));
+    return std::filesystem::exists(marker) && (folder.empty() || std::filesystem::exists(folder / "report.html")) &&
+           (out.empty() || std::filesystem::exists(out));
   }
 };
 

@@ -12,7 +12,9 @@
 #include "cli/run_teachers.h"
 #include "cli/teacher_side.h"
 #include "core/error.h"
+#include "core/join.h"
 #include "core/real_path.h"
+#include "core/tensor_file.h"
 #include "datasets/coco_file.h"
 #include "fusion/fuse.h"
 #include "student/pseudo.h"
@@ -33,7 +35,7 @@ bool has(const Names& names, const std::string& name) {
 class Refusals {
  public:
   Refusals(const ComparePlan& plan, ConfigErrors& errors)
-      : file_(plan.options.file), tasks_(plan.tasks), errors_(errors) {}
+      : file_(plan.options.file), tasks_(plan.tasks), made_(plan.tasks), errors_(errors) {}
 
   void check(const PlannedTask& task) {
     try {
@@ -58,30 +60,52 @@ class Refusals {
     check_options(options, World());
     if (needs_teachers(fusion.method)) effective_floor(fusion);
     check_teachers(options, task.words[1]);
+    check_files(task, options);
     const auto sets = sets_of(options);
     const auto teachers = teachers_of(options);
     if (!sets || !teachers) return;
     const Coverage coverage = derive_coverage(fusion.method, fusion.both, options.classes, *sets, *teachers);
     if (!options.val.name.empty() && !fs::is_regular_file(options.val.annotations)) return;
-    const std::optional<Dataset>& val = validation_set(options);
+    const std::optional<Dataset>& val = loaded(options.val, options.classes);
     if (fusion.method == Method::kPseudo) check_thresholds({options, {}, val, coverage, *teachers});
     check_weights(options, val, *teachers);
   }
 
-  const std::optional<Dataset>& validation_set(const RunOptions& options) {
-    std::string key;
-    if (!options.val.name.empty()) {
-      for (const Names& words :
-           {{options.val.images, options.val.annotations}, options.val.labelled, options.classes}) {
-        for (const std::string& word : words) key += word + '\n';
-        key += '\n';
+  // What no step makes is there now, and must be what it is taken for.
+  void check_files(const PlannedTask& task, const RunOptions& options) {
+    const std::string& init = options.training.init;
+    if (is_given(init) && opened_.insert(init).second) TensorFile::open(init);
+    for (const DatasetOptions& set : options.train) {
+      if (is_given(set.annotations) && opened_.insert(key_of(set, options.classes)).second) {
+        load_dataset(set, options.classes);
       }
-      key += std::to_string(options.val.limit);
     }
-    const auto known = validation_sets_.find(key);
-    if (known != validation_sets_.end()) return known->second;
-    std::optional<Dataset>& set = validation_sets_[key];
-    if (!key.empty()) set = load_dataset(options.val, options.classes);
+    if (options.test.name.empty() || !is_given(options.test.annotations)) return;
+    const std::optional<Dataset>& test = loaded(options.test, options.classes);
+    for (std::size_t c = 0; c < options.classes.size(); ++c) {
+      if (test->labelled[c] && shows(*test, static_cast<int>(c))) return;
+    }
+    add(task, "data.test (" + options.test.annotations + ") has no labelled object of " + join(options.classes) +
+                  ": there is nothing to judge by");
+  }
+
+  bool is_given(const std::string& path) const { return fs::is_regular_file(path) && !made_.holds(path); }
+
+  static std::string key_of(const DatasetOptions& set, const Names& classes) {
+    std::string key;
+    for (const Names& words : {{set.images, set.annotations}, set.labelled, classes}) {
+      for (const std::string& word : words) key += word + '\n';
+      key += '\n';
+    }
+    return key + std::to_string(set.limit);
+  }
+
+  const std::optional<Dataset>& loaded(const DatasetOptions& options, const Names& classes) {
+    const std::string key = options.name.empty() ? "" : key_of(options, classes);
+    const auto known = loaded_.find(key);
+    if (known != loaded_.end()) return known->second;
+    std::optional<Dataset>& set = loaded_[key];
+    if (!key.empty()) set = load_dataset(options, classes);
     return set;
   }
 
@@ -133,9 +157,11 @@ class Refusals {
 
   const std::string& file_;
   const std::vector<PlannedTask>& tasks_;
+  const MadeFiles made_;
   ConfigErrors& errors_;
-  std::map<std::string, Names> of_weights_, of_annotations_;       // by path
-  std::map<std::string, std::optional<Dataset>> validation_sets_;  // by what decides them; "": none
+  std::map<std::string, Names> of_weights_, of_annotations_;  // by path
+  std::map<std::string, std::optional<Dataset>> loaded_;      // by what decides them; "": none
+  std::set<std::string> opened_;                              // files and sets that were found good
   std::set<std::string> told_;
 };
 

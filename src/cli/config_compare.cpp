@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <limits>
 #include <set>
 
 #include "core/config_table.h"
@@ -139,7 +140,7 @@ class CompareFile {
     }
     double number = 0;
     ConfigTable table;
-    table.value("images", number, "", 1, 1e12);
+    table.value("images", number, "", 1, std::numeric_limits<int>::max());
     table.value("seconds", number, "", 1, 1e9);
     table.read(node, errors_, "budget.");
     options_.budget = node.entries[0].key == "seconds" ? BudgetKind::kSeconds : BudgetKind::kImages;
@@ -298,6 +299,7 @@ class CompareFile {
     if (gap.size() != 2) return fail(gap_place, "gap must name two methods: [ignore, labels], say");
     check_method(gap[0], gap_place, "gap");
     check_method(gap[1], gap_place, "gap");
+    if (gap[0] == gap[1]) fail(gap_place, "gap names " + gap[0] + " twice: name the lower and the upper method");
     options_.lower = gap[0];
     options_.upper = gap[1];
   }

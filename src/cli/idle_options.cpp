@@ -19,6 +19,7 @@ class IdleOptions {
   std::vector<IdleOption> all() {
     of_distillation();
     of_its_loss();
+    of_their_switches();
     of_the_other_methods();
     if (options_.training.eval_every > 0 && options_.val.name.empty()) {
       add("training.eval_every", "without data.val: the last weights are taken for the best");
@@ -32,12 +33,13 @@ class IdleOptions {
   void of_distillation() {
     const FusionOptions &f = options_.fusion, plain;
     if (distils(f.method)) return;
+    const bool fuses = f.method == Method::kPseudo && f.pseudo.merge == PseudoMerge::kWbf;  // all boxes that travelled
     const auto idle = [&](const char* key, bool set) {
       if (set) add(key, "with fusion.method " + method_ + ": kd and kd_labels use it");
     };
     idle("fusion.loss", f.loss != plain.loss);
     idle("fusion.merge", f.merge != plain.merge);
-    idle("fusion.floor", f.floor != plain.floor);
+    idle("fusion.floor", f.floor != plain.floor && !fuses);
     idle("fusion.box_floor", f.box_floor != plain.box_floor);
     idle("fusion.distill", !same(f.distill, plain.distill));
     idle("fusion.temperature", f.temperature != plain.temperature);
@@ -54,6 +56,26 @@ class IdleOptions {
     }
     if (f.box_floor != plain.box_floor && f.loss == DistillLoss::kProbPeaks) {
       add("fusion.box_floor", with + "boxes are taught at peaks");
+    }
+  }
+
+  void of_their_switches() {
+    const FusionOptions &f = options_.fusion, plain;
+    if (!f.cells.peaks && f.cells.radius != plain.cells.radius)
+      add("fusion.cells_radius", "without fusion.cells peaks");
+    if (f.cwd.weight == 0 && f.cwd.temperature != plain.cwd.temperature) {
+      add("fusion.cwd.temperature", "without fusion.cwd.weight");
+    }
+    if (f.box == BoxLoss::kL1) {
+      const std::string why = "without fusion.box giou or ciou";
+      if (distils(f.method) && f.distill.iou != plain.distill.iou) add("fusion.distill.iou", why);
+      if (f.method != Method::kKd && f.label.iou != plain.label.iou) add("fusion.label.iou", why);
+    }
+    if (f.method != Method::kKdLabels && !f.both) {
+      add("fusion.labelled", "with fusion.method " + method_ + ": kd_labels uses it");
+    }
+    if (options_.training.init.empty() && options_.training.init_heads) {
+      add("training.init_heads", "without training.init");
     }
   }
 

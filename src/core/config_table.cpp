@@ -48,8 +48,9 @@ Wrong read_number(const ConfigNode& node, T& member, T least, T most) {
       else
         return shortest(v);
     };
-    return "is " + text + ", but must be " +
-           (most >= static_cast<T>(1u << 30) ? "at least " + bound(least) : bound(least) + " to " + bound(most));
+    if (most < static_cast<T>(1u << 30)) return "is " + text + ", but must be " + bound(least) + " to " + bound(most);
+    const bool above = text[0] != '-' && (code != std::errc() || value > most);
+    return "is " + text + ", but must be at " + (above ? "most " + bound(most) : "least " + bound(least));
   }
   member = value;
   return std::nullopt;

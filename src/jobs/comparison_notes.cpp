@@ -78,13 +78,51 @@ std::set<std::string> versions_of(const Comparison& comparison) {
   return versions;
 }
 
-// Intervals of differences that the report shows: to the baseline (AP and AP50 of the mean and of each class), and of
-// the other pairs.
+bool same_scores(const RunRecord& one, const RunRecord& other) {
+  if (!one.student || !other.student || one.student->per_class.size() != other.student->per_class.size()) return false;
+  return std::equal(one.student->per_class.begin(), one.student->per_class.end(), other.student->per_class.begin(),
+                    [](const auto& a, const auto& b) {
+                      return a.first == b.first && a.second.ap == b.second.ap && a.second.ap50 == b.second.ap50;
+                    });
+}
+
+bool learnt(const RunRecord& record) {
+  return record.student && record.student->all && record.student->all->ap > 0;
+}
+
+// Trainings repeat themselves bit by bit: two methods whose every score is the same are one.
+bool same_method(const Comparison& comparison, std::size_t one, std::size_t other) {
+  int shared = 0;
+  for (std::size_t s = 0; s < comparison.seeds.size(); ++s) {
+    const ComparedRun &a = run_of(comparison, one, s), &b = run_of(comparison, other, s);
+    if (a.state != RunState::kDone || b.state != RunState::kDone) continue;
+    if (!learnt(a.record) || !same_scores(a.record, b.record)) return false;
+    ++shared;
+  }
+  return shared > 0;
+}
+
+// "kd and kd2; pseudo and pseudo2"
+std::string twins(const Comparison& comparison) {
+  std::vector<std::string> found;
+  for (std::size_t a = 0; a < comparison.methods.size(); ++a) {
+    for (std::size_t b = a + 1; b < comparison.methods.size(); ++b) {
+      if (same_method(comparison, a, b)) {
+        found.push_back(comparison.methods[a].name + " and " + comparison.methods[b].name);
+      }
+    }
+  }
+  return join(found, "; ");
+}
+
+// Intervals of differences that the report shows: to the baseline (AP and AP50 of the mean and of each class), to each
+// class's best teacher, and of the other pairs.
 int intervals_shown(const Comparison& comparison) {
   int shown = 0;
   const auto add = [&](const Interval& ap, const Interval& ap50) { shown += ap.bounded() + ap50.bounded(); };
   for (const MethodSummary& summary : comparison.summaries) {
     add(summary.all.ap_difference, summary.all.ap50_difference);
+    for (const ScoreSummary& cls : summary.per_class) add(cls.ap_less_teacher, cls.ap50_less_teacher);
     if (comparison.classes.size() < 2) continue;
     for (const ScoreSummary& cls : summary.per_class) add(cls.ap_difference, cls.ap50_difference);
   }
@@ -120,6 +158,9 @@ std::vector<std::string> notes_on(const Comparison& comparison) {
   if (const std::string images = images_by(comparison); !images.empty()) {
     notes.push_back("The methods saw different numbers of images in training, and that alone may make a difference: " +
                     images + ".");
+  }
+  if (const std::string same = twins(comparison); !same.empty()) {
+    notes.push_back("Methods have exactly the same scores, so what sets them apart had no effect: " + same + ".");
   }
   if (const std::set<std::string> versions = versions_of(comparison); versions.size() > 1) {
     notes.push_back("The runs are of different versions of the program: " +

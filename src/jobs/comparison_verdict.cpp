@@ -17,6 +17,10 @@ std::string plain(double share, int decimals) {
   return plain_number(kPoints * share, decimals);
 }
 
+bool is_nothing(const Interval& difference) {
+  return difference.low == 0 && difference.high == 0;
+}
+
 std::string seeds_text(int n) {
   return n == 1 ? "one seed" : std::to_string(n) + " seeds";
 }
@@ -49,7 +53,11 @@ std::string best_sentence(const Comparison& comparison) {
     best = &comparison.summaries[m];
     name = comparison.methods[m].name;
   }
-  if (best == nullptr) return "No run is finished yet.";
+  if (best == nullptr) {
+    const bool any = std::any_of(comparison.runs.begin(), comparison.runs.end(),
+                                 [](const ComparedRun& run) { return run.state == RunState::kDone; });
+    return any ? "No finished run has an AP: the test set shows no object of the classes." : "No run is finished yet.";
+  }
   std::string text = "The highest mean AP is that of " + name + ": " + plain(best->all.ap.mean, 1);
   if (best->all.ap.bounded()) text += " [" + plain(best->all.ap.low, 1) + " to " + plain(best->all.ap.high, 1) + "]";
   return text + " over " + seeds_text(best->all.ap.n) + ".";
@@ -104,16 +112,17 @@ std::string gap_sentence(const Comparison& comparison) {
   return text;
 }
 
-// Methods whose mean AP is above that of the upper one, over the seeds that both have.
+// Methods that are better than the upper one.
 std::string bound_sentence(const Comparison& comparison) {
+  if (comparison.lower.empty() || comparison.upper.empty()) return {};
   std::vector<std::string> above;
   for (const MethodPair& pair : comparison.pairs) {
     const std::string &first = comparison.methods[pair.method].name, &second = comparison.methods[pair.other].name;
-    if (first == comparison.upper && pair.ap.mean < 0) above.push_back(second);
-    if (second == comparison.upper && pair.ap.mean > 0) above.push_back(first);
+    if (first == comparison.upper && pair.ap.high < 0) above.push_back(second);
+    if (second == comparison.upper && pair.ap.low > 0) above.push_back(first);
   }
   if (above.empty()) return {};
-  return comparison.upper + " is no upper bound at this budget: the mean AP of " + join(above) + " is above its.";
+  return comparison.upper + " is no upper bound at this budget: its AP is below that of " + join(above) + ".";
 }
 
 // "seed 1 failed, seeds 2, 3 are missing"; empty where the method has all seeds.
@@ -179,8 +188,12 @@ void judge(Comparison& comparison) {
     MethodSummary& summary = comparison.summaries[m];
     if (comparison.methods[m].name == comparison.baseline) continue;
     const std::string& name = comparison.methods[m].name;
-    summary.verdict = verdict_on(name, comparison.baseline, summary.all.ap_difference) +
-                      ap50_verdict(name, summary.all.ap50_difference) + class_sentence(comparison, summary);
+    const ScoreSummary& all = summary.all;
+    summary.verdict = is_nothing(all.ap_difference) && is_nothing(all.ap50_difference)
+                          ? name + " has exactly the AP and AP50 of " + comparison.baseline + " with each of " +
+                                seeds_text(all.ap_difference.n) + ": what sets them apart had no effect."
+                          : verdict_on(name, comparison.baseline, all.ap_difference) +
+                                ap50_verdict(name, all.ap50_difference) + class_sentence(comparison, summary);
     const std::string gaps = gaps_of_method(comparison, m);
     if (!gaps.empty()) summary.verdict += " Of its seeds, " + gaps + ".";
   }

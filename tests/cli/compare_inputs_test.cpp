@@ -60,8 +60,9 @@ TEST_F(CompareInputs, WhatIsNotThereAndNobodyMakesIsNamedAtOnce) {
   EXPECT_THAT(both, HasSubstr("parts/a.json"));
   PlannedTask split;
   split.words = {"data", "split", "x.json", "--out", (folder_ / "parts").string()};
+  split.out = out_of(split.words);
   EXPECT_THAT(error({step_, split, run_}), Not(HasSubstr("parts/a.json")));
-  split.words.back() = (folder_ / "part").string();
+  split.out = folder_ / "part";
   EXPECT_THAT(error({step_, split, run_}), HasSubstr("parts/a.json"));
 }
 

@@ -198,14 +198,16 @@ TEST_F(ComparePlanTest, TheTestSetIsTheSameForAll) {
 // Image files count, not the annotations that list them.
 TEST_F(ComparePlanTest, TheTestSetIsSeenByNobody) {
   const auto listing = [&](const std::string& name, const std::vector<std::string>& images) {
-    std::string text;
+    std::string text, boxes;
     for (const std::string& image : images) {
-      text += (text.empty() ? "" : ", ") + ("{\"id\": " + std::to_string(text.size() + 1)) + ", \"file_name\": \"" +
-              image + "\", \"width\": 8, \"height\": 8}";
+      const std::string comma = text.empty() ? "" : ", ", id = std::to_string(text.size() + 1);
+      text += comma + "{\"id\": " + id + ", \"file_name\": \"" + image + "\", \"width\": 8, \"height\": 8}";
+      boxes += comma + "{\"id\": " + id + ", \"image_id\": " + id +
+               ", \"category_id\": 1, \"bbox\": [1, 1, 4, 4], \"area\": 16, \"iscrowd\": 0}";
     }
     return folder_
-        .write(name,
-               "{\"images\": [" + text + "], \"annotations\": [], \"categories\": [{\"id\": 1, \"name\": \"x\"}]}")
+        .write(name, "{\"images\": [" + text + "], \"annotations\": [" + boxes +
+                         "], \"categories\": [{\"id\": 1, \"name\": \"x\"}]}")
         .string();
   };
   const std::string pile = (folder_ / "pile").string();
@@ -228,6 +230,63 @@ TEST_F(ComparePlanTest, TheTestSetIsSeenByNobody) {
               HasSubstr("teacher trains on 2 of the 2 images of data.test"));
   EXPECT_NO_THROW(plan(kCompare, with({"methods.b.set.data.val={name: v, annotations: " +
                                        listing("v3.json", {"3.jpg"}) + ", images: " + pile + "}"})));
+}
+
+// What is there now is read now; what a step makes is not.
+TEST_F(ComparePlanTest, FilesThatAreNotWhatTheyAreTakenForAreRefused) {
+  const auto listing = [&](const std::string& name, const std::string& cls) {
+    return folder_
+        .write(name,
+               "{\"images\": [{\"id\": 1, \"file_name\": \"1.jpg\", \"width\": 8, \"height\": 8}], \"annotations\": "
+               "[{\"id\": 1, \"image_id\": 1, \"category_id\": 1, \"bbox\": [1, 1, 4, 4], \"area\": 16, \"iscrowd\": "
+               "0}], \"categories\": [{\"id\": 1, \"name\": \"" +
+                   cls + "\"}]}")
+        .string();
+  };
+  folder_.write("images/1.jpg", "");
+  const std::string test = "set.data.test={name: t, images: " + (folder_ / "images").string() + ", annotations: ";
+  EXPECT_NO_THROW(plan(kCompare, {test + listing("x.json", "x") + "}"}));
+  EXPECT_THAT(error(kCompare, {test + listing("cat.json", "cat") + "}"}), HasSubstr("has no labelled object of x"));
+  EXPECT_THAT(error(kCompare, {test + listing("x.json", "x") + ", labelled: []}"}),
+              HasSubstr("has no labelled object of x"));
+  const std::string elsewhere = (folder_ / "elsewhere").string();
+  std::filesystem::create_directories(elsewhere);
+  EXPECT_THAT(error(kCompare, {"set.data.train.0={name: s, images: " + elsewhere +
+                               ", annotations: " + listing("x.json", "x") + "}"}),
+              HasSubstr("1.jpg"));
+  const std::string init = "methods.b.set.training.init=" + folder_.write("junk.safetensors", "text").string();
+  EXPECT_THAT(error(kCompare, {init}), HasSubstr("junk.safetensors"));
+}
+
+TEST_F(ComparePlanTest, RunsSideBySideWantAddressesOfTheirOwn) {
+  const std::string bind = "methods.kd.set.service.bind='tcp://127.0.0.1:5555'";
+  EXPECT_THAT(error(kCompare, {bind, "slots=2"}), HasSubstr("service.bind tcp://127.0.0.1:5555 is that of 2 runs"));
+  EXPECT_NO_THROW(plan(kCompare, {bind, "slots=1"}));
+  EXPECT_NO_THROW(plan(kCompare, {bind, "slots=2", "seeds=[3]"})) << "it runs once";
+  EXPECT_NO_THROW(plan(kCompare, {"methods.a.set.service.bind='tcp://127.0.0.1:5555'", "slots=2"})) << "no teachers";
+  EXPECT_THAT(error(kCompare, {"set.service.status=127.0.0.1:9000", "slots=2"}),
+              HasSubstr("service.status 127.0.0.1:9000 is that of 8 runs"));
+}
+
+TEST_F(ComparePlanTest, AGapGoesFromSomeLabelsToAll) {
+  const std::vector<std::string> ignore = {"methods.b.set.fusion.method=ignore"};
+  const auto with = [&](const std::string& gap) { return std::vector<std::string>{ignore[0], gap}; };
+  EXPECT_NO_THROW(plan(kCompare, with("gap=[b, a]")));
+  EXPECT_THAT(error(kCompare, with("gap=[a, b]")), HasSubstr("write [b, a]"));
+  EXPECT_THAT(error(kCompare, with("gap=[a, a]")), HasSubstr("gap names a twice"));
+}
+
+TEST_F(ComparePlanTest, ACommandIsDoneWhileWhatItMadeIsThere) {
+  const std::string out = (folder_ / "parts").string();
+  const auto split = [&] {
+    return task(plan(kCompare, {"prepare.0.command.8=" + out, "run=" + (folder_ / "folder").string()}),
+                "split, seed 3");
+  };
+  EXPECT_FALSE(split().done());
+  folder_.write("folder/done/split-seed3", "");
+  EXPECT_FALSE(split().done());
+  std::filesystem::create_directories(out);
+  EXPECT_TRUE(split().done());
 }
 
 TEST_F(ComparePlanTest, WhatARunWouldRefuseIsToldBeforeAnyStarts) {

@@ -36,7 +36,7 @@ TEST(IdleOptions, OfDistillationAreIdleElsewhere) {
   fusion.merge = Merge::kWeighted;
   fusion.floor = 0.1;
   fusion.box_floor = 0.3;
-  fusion.distill.iou = 2;
+  fusion.distill.wh = 2;
   fusion.temperature = 2;
   fusion.cwd.weight = 1;
   fusion.cells.peaks = true;
@@ -67,6 +67,37 @@ TEST(IdleOptions, OfOtherMethodsAreIdleInDistillation) {
   EXPECT_THAT(idle_options(options), ElementsAre());
   fusion.both = false;
   EXPECT_THAT(idle_options(options), ElementsAre(idle("fusion.labels_win", "fusion.labelled labels")));
+}
+
+TEST(IdleOptions, AreThoseWhoseSwitchIsOff) {
+  RunOptions options;
+  FusionOptions& fusion = options.fusion;
+  fusion.cells.radius = 5;
+  fusion.cwd.temperature = 4;
+  fusion.distill.iou = 3;
+  fusion.both = false;
+  options.training.init_heads = true;
+  EXPECT_THAT(idle_options(options),
+              ElementsAre(idle("fusion.cells_radius", "without fusion.cells peaks"),
+                          idle("fusion.cwd.temperature", "without fusion.cwd.weight"),
+                          idle("fusion.distill.iou", "giou or ciou"), idle("fusion.labelled", "kd_labels uses it"),
+                          idle("training.init_heads", "without training.init")));
+  fusion.cells.peaks = true;
+  fusion.cwd.weight = 1;
+  fusion.box = BoxLoss::kGiou;
+  fusion.method = Method::kKdLabels;
+  options.training.init = "x.safetensors";
+  EXPECT_THAT(idle_options(options), ElementsAre());
+}
+
+// It decides which boxes travel and are averaged.
+TEST(IdleOptions, TheFloorOfFusedPseudoLabelsIsNone) {
+  RunOptions options;
+  options.fusion.method = Method::kPseudo;
+  options.fusion.floor = 0.01;
+  EXPECT_THAT(idle_options(options), ElementsAre(idle("fusion.floor", "pseudo")));
+  options.fusion.pseudo.merge = PseudoMerge::kWbf;
+  EXPECT_THAT(idle_options(options), ElementsAre());
 }
 
 TEST(IdleOptions, ValidationWithoutASetIsIdle) {

@@ -206,7 +206,7 @@ TEST(ConfigTable, RefusesValuesOutOfRangeAndKeepsTheDefaults) {
       {"whole: 0", "whole is 0, but must be 1 to 10"},
       {"whole: 11", "whole is 11, but must be 1 to 10"},
       {"whole: 99999999999999999999", "whole is 99999999999999999999, but must be 1 to 10"},
-      {"large: 18446744073709551616", "large is 18446744073709551616, but must be at least 0"},
+      {"large: 18446744073709551616", "large is 18446744073709551616, but must be at most 18446744073709551615"},
       {"section: {inner: -1}", "section.inner is -1, but must be at least 0"},
       {"real: 1.01", "real is 1.01, but must be 0 to 1"},
       {"real: nan", "real is nan, but must be 0 to 1"},

@@ -14,6 +14,7 @@ import support
 from support import BINARY, fixture, run
 
 STEPS = 120
+CHECK_PAGE = os.path.join(os.path.dirname(__file__), "../../scripts/check_page")
 COMPARE = """
 run: {folder}/compare
 base: student.yaml
@@ -194,6 +195,9 @@ class Compare(unittest.TestCase):
         versions = {each["environment"]["version"] for each in map(lambda run: result(*run), runs())}
         self.assertEqual(len(versions), 1)
         self.assertRegex(versions.pop(), r"^[0-9.]+\+[0-9a-f]{12}$")
+        browser = subprocess.run([CHECK_PAGE, os.path.join(self.folder, "report.html")], capture_output=True, text=True)
+        self.assertEqual(browser.returncode, 0, browser.stdout + browser.stderr)
+        print(browser.stdout, end="")  # skipped, where there is no Chromium
 
     def check_refusals_of_a_results_folder(self):
         for change, key in (("methods.kd.set.training.lr=0.5", "methods.kd: training.lr was 0.001, now it is 0.5"),

@@ -47,6 +47,27 @@ TEST(ComparisonNotes, WarnOfChanceByTheNumberOfIntervalsShown) {
   EXPECT_THAT(comparison.notes, ElementsAre(StartsWith("The report shows 14 intervals"))) << "2 (1 + 2) 2 + 2";
 }
 
+TEST(ComparisonNotes, CountIntervalsToTeachers) {
+  Comparison comparison = comparison_of({{"kd", {0.5, 0.6, 0.5}}, {"labels", {0.5, 0.5, 0.6}}}, "labels");
+  for (ComparedRun& run : comparison.runs) {
+    run.record.teachers = {{"t", {"a"}, {{"a", numbers_of(0.4 + 0.01 * static_cast<double>(run.seed))}}}};
+  }
+  summarise(comparison);
+  EXPECT_THAT(comparison.notes, ElementsAre(StartsWith("The report shows 10 intervals")))
+      << "6 and 2 x 2 to a's teacher";
+}
+
+TEST(ComparisonNotes, NameMethodsThatCameOutTheSame) {
+  Comparison comparison = comparison_of(
+      {{"kd", {0.5, 0.6, 0.5}}, {"kd2", {0.5, 0.6, 0.5}}, {"none", {0, 0, 0}}, {"nothing", {0, 0, 0}}}, "kd");
+  summarise(comparison);
+  EXPECT_THAT(comparison.notes, Contains("Methods have exactly the same scores, so what sets them apart had no effect: "
+                                         "kd and kd2."));
+  comparison.runs[4].record.student->per_class["a"].ap50 += 0.001;
+  summarise(comparison);
+  EXPECT_THAT(comparison.notes, Not(Contains(HasSubstr("exactly the same"))));
+}
+
 TEST(ComparisonNotes, TellOfMethodsThatSawDifferentNumbersOfImages) {
   Comparison comparison = comparison_of({{"kd", {0.5, 0.6}}, {"pseudo", {0.5, 0.6}}, {"labels", {-1, 0.5}}}, "labels");
   for (ComparedRun& run : comparison.runs) {
