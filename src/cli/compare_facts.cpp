@@ -127,6 +127,21 @@ std::vector<std::string> fact_differences(const CompareFacts& was, const Compare
   return differences;
 }
 
+std::vector<std::pair<std::string, std::string>> methods_alike(const CompareFacts& facts) {
+  const std::string prefix = "methods.";
+  std::map<std::string, std::string> values;  // by owner
+  for (const auto& [key, value] : facts) {
+    if (key.starts_with(prefix)) values[owner(key)] += path_of(key) + "=" + value + "\n";
+  }
+  std::map<std::string, std::string> first;  // by values
+  std::vector<std::pair<std::string, std::string>> alike;
+  for (const auto& [method, text] : values) {
+    const auto [it, is_new] = first.emplace(text, method);
+    if (!is_new) alike.emplace_back(method.substr(prefix.size()), it->second.substr(prefix.size()));
+  }
+  return alike;
+}
+
 void check_same_comparison(const fs::path& folder, const CompareFacts& facts) {
   if (!fs::exists(folder)) return;
   if (!fs::is_directory(folder)) throw Error("is not a folder", folder.string(), {}, Exit::kUsage);

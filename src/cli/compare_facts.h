@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace conclave {
@@ -15,6 +16,9 @@ using CompareFacts = std::map<std::string, std::string>;
 // "training.lr was 1, now it is 2", for what `now` has otherwise or has lost, and for what it alone has other than an
 // option's default. Keys are those of a configuration, also behind "methods.kd: ".
 std::vector<std::string> fact_differences(const CompareFacts& was, const CompareFacts& now);
+
+// Methods whose runs are another's, bit by bit, since nothing sets them apart: each with the first such one.
+std::vector<std::pair<std::string, std::string>> methods_alike(const CompareFacts& facts);
 
 // Compares with the facts kept in folder/comparison.json. Throws Error (where = that file, Exit::kUsage) that names
 // what differs, and when the folder holds something else than a comparison. Steps and methods may be new, and ones that

@@ -18,9 +18,10 @@ constexpr std::size_t kHashDigits = 16;
 }  // namespace
 
 std::string out_of(const std::vector<std::string>& words) {
+  const std::string suffix = !words.empty() && words[0] == "keys" ? ".pub" : "";
   for (std::size_t i = 0; i < words.size(); ++i) {
-    if (words[i] == "--out" && i + 1 < words.size()) return words[i + 1];
-    if (words[i].starts_with("--out=")) return words[i].substr(6);
+    if (words[i] == "--out" && i + 1 < words.size()) return words[i + 1] + suffix;
+    if (words[i].starts_with("--out=")) return words[i].substr(6) + suffix;
   }
   return {};
 }

@@ -25,7 +25,7 @@ class MadeFiles {
 // Whether a path is another one or lies below it. REQUIRES: both are real.
 bool lies_in(const std::string& path, const std::string& folder);
 
-// What a command is told to make, by its words: --out PATH or --out=PATH; else empty.
+// What a command is told to make, by its words: --out PATH or --out=PATH (of keys PATH.pub); else empty.
 std::string out_of(const std::vector<std::string>& words);
 
 // The files and folders that a training reads: its sets, what it starts from, its teachers' weights.

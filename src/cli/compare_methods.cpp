@@ -1,7 +1,6 @@
 #include "cli/compare_methods.h"
 
 #include <algorithm>
-#include <map>
 #include <optional>
 
 #include "cli/idle_options.h"
@@ -18,19 +17,6 @@ bool sets(const std::vector<PlacedOverride>& overrides, const std::string& key) 
 // key itself or a key below it; "fusion.label" is not "fusion.labelled".
 bool is_below(const std::string& text, const std::string& key) {
   return text.starts_with(key + "=") || text.starts_with(key + ".");
-}
-
-// Addresses that a run takes for itself, each with its key.
-std::vector<std::string> own_addresses(const RunOptions& options) {
-  std::vector<std::string> addresses;
-  const ServiceOptions& service = options.service;
-  const std::string& bind = service.remote.bind;
-  const bool listens = needs_teachers(options.fusion.method) && service.source == "remote";
-  if (listens && !bind.ends_with(":*") && !bind.starts_with("inproc:")) addresses.push_back("service.bind " + bind);
-  if (service.status != "off" && !service.status.ends_with(":0")) {
-    addresses.push_back("service.status " + service.status);
-  }
-  return addresses;
 }
 
 bool set_by_every_method(const CompareOptions& options, const std::string& text) {
@@ -92,21 +78,6 @@ void check_gap(const CompareOptions& options, const std::vector<RunOptions>& res
   if (method_of(options.lower) != Method::kLabels || method_of(options.upper) != Method::kIgnore) return;
   errors.add({options.file, 0, 0}, "gap goes from " + options.lower + ", all labels, up to " + options.upper +
                                        ", some of them: write [" + options.upper + ", " + options.lower + "]");
-}
-
-void check_addresses(const CompareOptions& options, const std::vector<RunOptions>& resolved, ConfigErrors& errors) {
-  if (options.slots < 2) return;
-  std::map<std::string, std::size_t> runs;  // by "service.bind tcp://..."
-  for (const RunOptions& own : resolved) {
-    for (const std::string& address : own_addresses(own)) runs[address] += options.seeds.size();
-  }
-  for (const auto& [address, count] : runs) {
-    if (count < 2) continue;
-    errors.add({options.file, 0, 0},
-               address + " is that of " + std::to_string(count) +
-                   " runs, and slots lets several run side by side: let each choose its port (* " +
-                   "in service.bind, 0 in service.status), or set slots: 1");
-  }
 }
 
 void check_idle_options(const CompareOptions& options, const std::vector<RunOptions>& resolved, ConfigErrors& errors) {

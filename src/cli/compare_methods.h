@@ -19,9 +19,6 @@ void check_methods(const CompareOptions& options, const std::vector<RunOptions>&
 // Adds a gap whose lower end is the method that learns from all labels and whose upper end that which ignores some.
 void check_gap(const CompareOptions& options, const std::vector<RunOptions>& resolved, ConfigErrors& errors);
 
-// Adds addresses that runs side by side would all want.
-void check_addresses(const CompareOptions& options, const std::vector<RunOptions>& resolved, ConfigErrors& errors);
-
 // Adds what a method sets and what then decides nothing: it would equal another method, hours later. What is set for
 // all methods alike is there for some of them.
 void check_idle_options(const CompareOptions& options, const std::vector<RunOptions>& resolved, ConfigErrors& errors);

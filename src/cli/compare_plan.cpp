@@ -46,11 +46,11 @@ class Planner {
     errors_.check(kKeys);
     check_methods(o, model_, errors_);
     check_gap(o, model_, errors_);
-    check_addresses(o, model_, errors_);
     check_idle_options(o, model_, errors_);
     check_test_is_unseen(plan_.tasks, model_.front().test, errors_);
     check_teachers();
     check_refusals(plan_, errors_);
+    check_addresses(plan_, errors_);
     check_order();
     errors_.check(kKeys);
     for (std::size_t m = 0; m < o.methods.size(); ++m) {  // from seed by seed to method by method

@@ -32,10 +32,32 @@ bool has(const Names& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
+bool ends_with_any(const std::string& text, const Names& ends) {
+  return std::any_of(ends.begin(), ends.end(), [&](const std::string& end) { return text.ends_with(end); });
+}
+
+// Addresses that a training takes for itself, each with its key.
+Names own_addresses(const RunOptions& options) {
+  Names addresses;
+  const ServiceOptions& service = options.service;
+  const std::string& bind = service.remote.bind;
+  const bool listens = needs_teachers(options.fusion.method) && service.source == "remote";
+  if (listens && !bind.starts_with("inproc:") && !ends_with_any(bind, {":*", ":0", "//*"})) {
+    addresses.push_back("service.bind " + bind);
+  }
+  if (service.status != "off" && !service.status.ends_with(":0"))
+    addresses.push_back("service.status " + service.status);
+  return addresses;
+}
+
 class Refusals {
  public:
   Refusals(const ComparePlan& plan, ConfigErrors& errors)
-      : file_(plan.options.file), tasks_(plan.tasks), made_(plan.tasks), errors_(errors) {}
+      : file_(plan.options.file),
+        methods_(plan.options.methods),
+        tasks_(plan.tasks),
+        made_(plan.tasks),
+        errors_(errors) {}
 
   void check(const PlannedTask& task) {
     try {
@@ -50,8 +72,11 @@ class Refusals {
   }
 
  private:
+  // "kd" of "kd, seed 0".
+  static std::string kind_of(const PlannedTask& task) { return task.name.substr(0, task.name.find(',')); }
+
   void add(const PlannedTask& task, const std::string& why) {
-    const std::string kind = task.name.substr(0, task.name.find(','));  // once for all seeds
+    const std::string kind = kind_of(task);  // once for all seeds
     if (told_.insert(kind + why).second) errors_.add({task.options ? task.words[1] : file_, 0, 0}, kind + ": " + why);
   }
 
@@ -73,23 +98,32 @@ class Refusals {
 
   // What no step makes is there now, and must be what it is taken for.
   void check_files(const PlannedTask& task, const RunOptions& options) {
+    if (task.done()) return;
     const std::string& init = options.training.init;
-    if (is_given(init) && opened_.insert(init).second) TensorFile::open(init);
+    if (is_given(init) && looked_at_.insert(init).second) TensorFile::open(init);
     for (const DatasetOptions& set : options.train) {
-      if (is_given(set.annotations) && opened_.insert(key_of(set, options.classes)).second) {
-        load_dataset(set, options.classes);
-      }
+      if (is_given(set) && looked_at_.insert(key_of(set, options.classes)).second) load_dataset(set, options.classes);
     }
-    if (options.test.name.empty() || !is_given(options.test.annotations)) return;
-    const std::optional<Dataset>& test = loaded(options.test, options.classes);
+    const std::string key = "data.test\n" + key_of(options.test, options.classes);
+    if (!is_given(options.test) || !looked_at_.insert(key).second) return;
+    const Dataset test = load_dataset(options.test, options.classes);
     for (std::size_t c = 0; c < options.classes.size(); ++c) {
-      if (test->labelled[c] && shows(*test, static_cast<int>(c))) return;
+      if (!is_method(task) || (test.labelled[c] && shows(test, static_cast<int>(c)))) return;
     }
     add(task, "data.test (" + options.test.annotations + ") has no labelled object of " + join(options.classes) +
                   ": there is nothing to judge by");
   }
 
-  bool is_given(const std::string& path) const { return fs::is_regular_file(path) && !made_.holds(path); }
+  bool is_method(const PlannedTask& task) const {
+    const std::string kind = kind_of(task);
+    return std::any_of(methods_.begin(), methods_.end(),
+                       [&](const CompareMethod& method) { return method.name == kind; });
+  }
+
+  bool is_given(const std::string& path) const { return fs::is_regular_file(path) && !made_.may_hold(path); }
+  bool is_given(const DatasetOptions& set) const {
+    return is_given(set.annotations) && fs::is_directory(set.images) && !made_.may_hold(set.images);
+  }
 
   static std::string key_of(const DatasetOptions& set, const Names& classes) {
     std::string key;
@@ -97,16 +131,16 @@ class Refusals {
       for (const std::string& word : words) key += word + '\n';
       key += '\n';
     }
-    return key + std::to_string(set.limit);
+    return key + std::to_string(set.limit) + (set.all_labelled ? " all" : "");
   }
 
   const std::optional<Dataset>& loaded(const DatasetOptions& options, const Names& classes) {
     const std::string key = options.name.empty() ? "" : key_of(options, classes);
     const auto known = loaded_.find(key);
     if (known != loaded_.end()) return known->second;
-    std::optional<Dataset>& set = loaded_[key];
+    std::optional<Dataset> set;
     if (!key.empty()) set = load_dataset(options, classes);
-    return set;
+    return loaded_[key] = std::move(set);
   }
 
   // Nothing where a file that is not there yet decides.
@@ -156,12 +190,13 @@ class Refusals {
   }
 
   const std::string& file_;
+  const std::vector<CompareMethod>& methods_;
   const std::vector<PlannedTask>& tasks_;
   const MadeFiles made_;
   ConfigErrors& errors_;
   std::map<std::string, Names> of_weights_, of_annotations_;  // by path
   std::map<std::string, std::optional<Dataset>> loaded_;      // by what decides them; "": none
-  std::set<std::string> opened_;                              // files and sets that were found good
+  std::set<std::string> looked_at_;                           // files and sets; what is wrong is told once
   std::set<std::string> told_;
 };
 
@@ -170,6 +205,23 @@ class Refusals {
 void check_refusals(const ComparePlan& plan, ConfigErrors& errors) {
   Refusals refusals(plan, errors);
   for (const PlannedTask& task : plan.tasks) refusals.check(task);
+}
+
+void check_addresses(const ComparePlan& plan, ConfigErrors& errors) {
+  if (plan.options.slots < 2) return;
+  std::map<std::string, int> wanted;  // by "service.bind tcp://..."
+  for (const PlannedTask& task : plan.tasks) {
+    if (!task.options) continue;
+    for (const std::string& address : own_addresses(*task.options)) ++wanted[address];
+  }
+  for (const auto& [address, count] : wanted) {
+    if (count < 2) continue;
+    errors.add(
+        {plan.options.file, 0, 0},
+        address + " is that of " + std::to_string(count) +
+            " trainings, and slots lets several run side by side: let each choose its port (* in service.bind, " +
+            "0 in service.status), or set slots: 1");
+  }
 }
 
 }  // namespace conclave

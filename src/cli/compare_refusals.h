@@ -11,4 +11,7 @@ namespace conclave {
 // teachers that a step makes are known by that step's configuration, as far as it says.
 void check_refusals(const ComparePlan& plan, ConfigErrors& errors);
 
+// Adds addresses that several trainings want, where trainings run side by side.
+void check_addresses(const ComparePlan& plan, ConfigErrors& errors);
+
 }  // namespace conclave

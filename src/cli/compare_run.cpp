@@ -1,9 +1,7 @@
 #include "cli/compare_run.h"
 
 #include <algorithm>
-#include <map>
 #include <memory>
-#include <utility>
 
 #include "cli/compare_estimate.h"
 #include "cli/compare_inputs.h"
@@ -37,22 +35,6 @@ std::unique_ptr<RunLock> lock(const fs::path& folder) {
   }
 }
 
-// Methods whose runs are another's, bit by bit: each with the first such one.
-std::vector<std::pair<std::string, std::string>> methods_alike(const ComparePlan& plan) {
-  std::map<std::string, std::string> first;  // by all that decides a method
-  std::vector<std::pair<std::string, std::string>> found;
-  for (const CompareMethod& method : plan.options.methods) {
-    const std::string owner = "methods." + method.name + ": ";
-    std::string text;
-    for (const auto& [key, value] : plan.facts) {
-      if (key.starts_with(owner)) text += key.substr(owner.size()) + "=" + value + "\n";
-    }
-    const auto [it, is_new] = first.emplace(text, method.name);
-    if (!is_new) found.emplace_back(method.name, it->second);
-  }
-  return found;
-}
-
 void advise(const ComparePlan& plan) {
   const bool all_cores = std::any_of(plan.tasks.begin(), plan.tasks.end(), [](const PlannedTask& task) {
     return task.options && task.options->training.threads == 0 && task.options->training.device == "cpu";
@@ -60,9 +42,6 @@ void advise(const ComparePlan& plan) {
   if (all_cores && plan.options.slots > 1) {
     log::warn("training.threads is 0, all cores: {} runs side by side fight for them; set training.threads",
               plan.options.slots);
-  }
-  for (const auto& [name, other] : methods_alike(plan)) {
-    log::warn("{} is configured as {} is, seeds included: it will have the same scores", name, other);
   }
   if (plan.options.budget == BudgetKind::kSeconds && plan.options.slots > 1) {
     log::warn("probes run alone: {} runs side by side will take longer than budget.seconds, by the same steps",
@@ -99,6 +78,9 @@ CompareOutcome run_comparison(const CompareOptions& options) {
     }
     check_same_comparison(plan.folder, plan.facts);
     save_facts(plan.folder, plan.facts);
+  }
+  for (const auto& [name, other] : methods_alike(plan.facts)) {
+    log::warn("{} is configured as {} is, seeds included: it will have the same scores", name, other);
   }
   CompareProgress progress(plan);
   progress.run();

@@ -189,7 +189,7 @@ void judge(Comparison& comparison) {
     if (comparison.methods[m].name == comparison.baseline) continue;
     const std::string& name = comparison.methods[m].name;
     const ScoreSummary& all = summary.all;
-    summary.verdict = is_nothing(all.ap_difference) && is_nothing(all.ap50_difference)
+    summary.verdict = all.ap.mean > 0 && is_nothing(all.ap_difference) && is_nothing(all.ap50_difference)
                           ? name + " has exactly the AP and AP50 of " + comparison.baseline + " with each of " +
                                 seeds_text(all.ap_difference.n) + ": what sets them apart had no effect."
                           : verdict_on(name, comparison.baseline, all.ap_difference) +

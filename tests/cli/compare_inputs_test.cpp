@@ -66,6 +66,13 @@ TEST_F(CompareInputs, WhatIsNotThereAndNobodyMakesIsNamedAtOnce) {
   EXPECT_THAT(error({step_, split, run_}), HasSubstr("parts/a.json"));
 }
 
+TEST(OutOf, IsWhatTheCommandLeaves) {
+  EXPECT_EQ(out_of({"data", "split", "x.json", "--out", "parts"}), "parts");
+  EXPECT_EQ(out_of({"label", "--out=boxes.json"}), "boxes.json");
+  EXPECT_EQ(out_of({"keys", "new", "--out", "trainer"}), "trainer.pub");
+  EXPECT_EQ(out_of({"data", "check", "x.json"}), "");
+}
+
 TEST_F(CompareInputs, FilesThatNoStepMakesAreFactsByTheirContent) {
   std::filesystem::create_directories(folder_ / "t/weights");
   folder_.write("t/weights/best.safetensors", "one");

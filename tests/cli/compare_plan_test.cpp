@@ -249,6 +249,17 @@ TEST_F(ComparePlanTest, FilesThatAreNotWhatTheyAreTakenForAreRefused) {
   EXPECT_THAT(error(kCompare, {test + listing("cat.json", "cat") + "}"}), HasSubstr("has no labelled object of x"));
   EXPECT_THAT(error(kCompare, {test + listing("x.json", "x") + ", labelled: []}"}),
               HasSubstr("has no labelled object of x"));
+  const std::string lost = error(kCompare, {"set.data.test={name: t, images: " + folder_.path().string() +
+                                            ", annotations: " + listing("x.json", "x") + "}"});
+  EXPECT_THAT(lost, HasSubstr("1.jpg"));
+  EXPECT_EQ(lost.find("1.jpg"), lost.rfind("1.jpg")) << "once, not for each method";
+  EXPECT_NO_THROW(plan(kCompare, {"prepare.1.set.data.test={name: t, images: " + (folder_ / "images").string() +
+                                  ", annotations: " + listing("cat.json", "cat") + "}"}))
+      << "a step's test judges no method";
+  EXPECT_NO_THROW(plan(kCompare, {"set.data.train.0={name: s, images: " + (folder_ / "none").string() +
+                                      ", annotations: " + listing("x.json", "x") + "}",
+                                  "prepare.0.command.8=" + (folder_ / "none").string()}))
+      << "a step makes its images";
   const std::string elsewhere = (folder_ / "elsewhere").string();
   std::filesystem::create_directories(elsewhere);
   EXPECT_THAT(error(kCompare, {"set.data.train.0={name: s, images: " + elsewhere +
@@ -260,12 +271,18 @@ TEST_F(ComparePlanTest, FilesThatAreNotWhatTheyAreTakenForAreRefused) {
 
 TEST_F(ComparePlanTest, RunsSideBySideWantAddressesOfTheirOwn) {
   const std::string bind = "methods.kd.set.service.bind='tcp://127.0.0.1:5555'";
-  EXPECT_THAT(error(kCompare, {bind, "slots=2"}), HasSubstr("service.bind tcp://127.0.0.1:5555 is that of 2 runs"));
+  EXPECT_THAT(error(kCompare, {bind, "slots=2"}),
+              HasSubstr("service.bind tcp://127.0.0.1:5555 is that of 2 trainings"));
   EXPECT_NO_THROW(plan(kCompare, {bind, "slots=1"}));
   EXPECT_NO_THROW(plan(kCompare, {bind, "slots=2", "seeds=[3]"})) << "it runs once";
   EXPECT_NO_THROW(plan(kCompare, {"methods.a.set.service.bind='tcp://127.0.0.1:5555'", "slots=2"})) << "no teachers";
-  EXPECT_THAT(error(kCompare, {"set.service.status=127.0.0.1:9000", "slots=2"}),
-              HasSubstr("service.status 127.0.0.1:9000 is that of 8 runs"));
+  EXPECT_NO_THROW(plan(kCompare, {"methods.kd.set.service.bind='tcp://127.0.0.1:555{seed}'", "slots=2"}));
+  EXPECT_NO_THROW(plan(kCompare, {"set.service.bind='ipc://*'", "slots=2"}));
+  EXPECT_THAT(error(kCompare, {"methods.b.set.service.status=127.0.0.1:9000", "slots=2"}),
+              HasSubstr("service.status 127.0.0.1:9000 is that of 2 trainings"));
+  EXPECT_THAT(error(kCompare, {"prepare.1.set.service.status=127.0.0.1:9000", "slots=2"}),
+              HasSubstr("is that of 2 trainings"))
+      << "steps of two seeds";
 }
 
 TEST_F(ComparePlanTest, AGapGoesFromSomeLabelsToAll) {
@@ -274,6 +291,14 @@ TEST_F(ComparePlanTest, AGapGoesFromSomeLabelsToAll) {
   EXPECT_NO_THROW(plan(kCompare, with("gap=[b, a]")));
   EXPECT_THAT(error(kCompare, with("gap=[a, b]")), HasSubstr("write [b, a]"));
   EXPECT_THAT(error(kCompare, with("gap=[a, a]")), HasSubstr("gap names a twice"));
+}
+
+TEST_F(ComparePlanTest, MethodsThatNothingSetsApartAreKnown) {
+  EXPECT_THAT(methods_alike(plan(kCompare).facts), ElementsAre());
+  EXPECT_THAT(methods_alike(plan(kCompare, {"methods.c={description: again}"}).facts),
+              ElementsAre(testing::Pair("c", "a")));
+  EXPECT_THAT(methods_alike(plan(kCompare, {"methods.c={seed_shift: 100}"}).facts), ElementsAre());
+  EXPECT_THAT(methods_alike(plan(kCompare, {"budget.seconds=10"}).facts), ElementsAre()) << "probes alone";
 }
 
 TEST_F(ComparePlanTest, ACommandIsDoneWhileWhatItMadeIsThere) {

@@ -160,6 +160,9 @@ TEST(Verdict, TakesEqualScoresForNoEffectAndNotForEquality) {
   summarise(comparison);
   EXPECT_EQ(comparison.summaries[1].verdict,
             "kd2 has exactly the AP and AP50 of kd with each of 3 seeds: what sets them apart had no effect.");
+  comparison = comparison_of({{"kd", {0, 0, 0}}, {"kd2", {0, 0, 0}}}, "kd");
+  summarise(comparison);
+  EXPECT_THAT(comparison.summaries[1].verdict, HasSubstr("No difference in AP shown")) << "neither learnt anything";
 }
 
 TEST(Verdict, NamesMethodsWithTooFewSeedsForAShareOfTheGap) {
