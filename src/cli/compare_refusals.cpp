@@ -104,11 +104,12 @@ class Refusals {
     for (const DatasetOptions& set : options.train) {
       if (is_given(set) && looked_at_.insert(key_of(set, options.classes)).second) load_dataset(set, options.classes);
     }
-    const std::string key = "data.test\n" + key_of(options.test, options.classes);
+    const bool judges = is_method(task);  // a step's test set may have nothing to find
+    const std::string key = (judges ? "judge\n" : "test\n") + key_of(options.test, options.classes);
     if (!is_given(options.test) || !looked_at_.insert(key).second) return;
     const Dataset test = load_dataset(options.test, options.classes);
     for (std::size_t c = 0; c < options.classes.size(); ++c) {
-      if (!is_method(task) || (test.labelled[c] && shows(test, static_cast<int>(c)))) return;
+      if (!judges || (test.labelled[c] && shows(test, static_cast<int>(c)))) return;
     }
     add(task, "data.test (" + options.test.annotations + ") has no labelled object of " + join(options.classes) +
                   ": there is nothing to judge by");

@@ -256,6 +256,10 @@ TEST_F(ComparePlanTest, FilesThatAreNotWhatTheyAreTakenForAreRefused) {
   EXPECT_NO_THROW(plan(kCompare, {"prepare.1.set.data.test={name: t, images: " + (folder_ / "images").string() +
                                   ", annotations: " + listing("cat.json", "cat") + "}"}))
       << "a step's test judges no method";
+  const std::string cats = "set.data.test={name: t, images: " + (folder_ / "images").string() +
+                           ", annotations: " + listing("cat.json", "cat") + "}";
+  EXPECT_THAT(error(kCompare, {cats, "prepare.1." + cats}), HasSubstr("has no labelled object of x"))
+      << "though a step has it, too";
   EXPECT_NO_THROW(plan(kCompare, {"set.data.train.0={name: s, images: " + (folder_ / "none").string() +
                                       ", annotations: " + listing("x.json", "x") + "}",
                                   "prepare.0.command.8=" + (folder_ / "none").string()}))
