@@ -157,9 +157,10 @@ TEST(RunOptions, ReportEveryContradictionWithItsPlace) {
 
 TEST(RunOptions, TakeAugmentationAndAverages) {
   const TemporaryFolder folder;
-  const auto run = folder.write("run.yaml", std::string(kSmallest) +
-                                                "views: {mosaic: 0.5, mosaic_scale: [0.4, 0.9], blur_sigma: [1, 3]}\n"
-                                                "training: {init_heads: true, swa: {every: 5, norm_views: 0}}\n");
+  const auto run =
+      folder.write("run.yaml", std::string(kSmallest) +
+                                   "views: {mosaic: 0.5, mosaic_scale: [0.4, 0.9], blur_sigma: [1, 3]}\n"
+                                   "training: {init_heads: true, trunk_lr: 0.25, swa: {every: 5, norm_views: 0}}\n");
   const RunOptions o = read_run_options(run, {});
   EXPECT_EQ(o.views.mosaic, 0.5);
   EXPECT_EQ(o.views.mosaic_min, 0.4);
@@ -167,6 +168,7 @@ TEST(RunOptions, TakeAugmentationAndAverages) {
   EXPECT_EQ(o.views.blur_max, 3);
   EXPECT_EQ(o.views.blur, 0);
   EXPECT_TRUE(o.training.init_heads);
+  EXPECT_EQ(o.training.optimizer.trunk_lr, 0.25);
   EXPECT_EQ(o.training.swa.every, 5);
   EXPECT_EQ(o.training.swa.from, 0.75);
   EXPECT_EQ(o.training.swa.norm_views, 0);
