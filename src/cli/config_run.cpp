@@ -127,10 +127,6 @@ void bind_training(ConfigTable& table, TrainOptions& t) {
               "for step: shares of the training at which the rate is divided by 10", 0, 1);
   table.choice("optimizer", t.optimizer.type, {"adamw", "sgd"}, "");
   table.value("lr", t.optimizer.lr, "peak learning rate", 0, 1000);
-  table.value(
-      "trunk_lr", t.optimizer.trunk_lr,
-      "share of the learning rate at which backbone and neck learn (init's, say, beside fresh heads); 0: frozen", 0,
-      10);
   table.value("weight_decay", t.optimizer.weight_decay, "not applied to biases and normalisation", 0, 10);
   table.value("momentum", t.optimizer.momentum, "of sgd", 0, 0.9999);
   table.value("beta1", t.optimizer.beta1, "of adamw", 0, 0.9999);

@@ -6,7 +6,7 @@
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/_fused_sgd.h>
 
-#include <map>
+#include <array>
 
 #include "core/error.h"
 
@@ -24,24 +24,6 @@ at::Tensor zeros_for(const at::Tensor& parameter) {
   return at::zeros_like(parameter.detach());
 }
 
-// What a fused kernel treats alike.
-struct Group {
-  bool decays = false;
-  double rate = 1.0;
-
-  auto operator<=>(const Group&) const = default;
-};
-
-// The places of the parameters that have a gradient.
-std::map<Group, std::vector<std::size_t>> groups_of(const std::vector<NamedParameter>& parameters) {
-  std::map<Group, std::vector<std::size_t>> groups;
-  for (std::size_t i = 0; i < parameters.size(); ++i) {
-    const NamedParameter& parameter = parameters[i];
-    if (parameter.value.grad().defined()) groups[{parameter.decays, parameter.rate}].push_back(i);
-  }
-  return groups;
-}
-
 class AdamW final : public Optimizer {
  public:
   AdamW(const OptimizerOptions& options, std::vector<NamedParameter> parameters)
@@ -55,19 +37,21 @@ class AdamW final : public Optimizer {
 
   void step(double lr) override {
     const at::NoGradGuard no_grad;
-    for (const auto& [group, members] : groups_of(parameters_)) {
+    for (const bool decays : {true, false}) {
       std::vector<at::Tensor> values, gradients, means, squares, steps;
-      for (const std::size_t i : members) {
+      for (std::size_t i = 0; i < parameters_.size(); ++i) {
         const NamedParameter& parameter = parameters_[i];
+        if (parameter.decays != decays || !parameter.value.grad().defined()) continue;
         values.push_back(parameter.value);
         gradients.push_back(gradient_like(parameter.value));
         means.push_back(mean_[i]);
         squares.push_back(square_[i]);
         steps.push_back(steps_[i]);
       }
+      if (values.empty()) continue;
       at::_foreach_add_(steps, 1);
-      at::_fused_adamw_(values, gradients, means, squares, {}, steps, lr * group.rate, options_.beta1, options_.beta2,
-                        group.decays ? options_.weight_decay : 0.0, kEps, /*amsgrad=*/false, /*maximize=*/false);
+      at::_fused_adamw_(values, gradients, means, squares, {}, steps, lr, options_.beta1, options_.beta2,
+                        decays ? options_.weight_decay : 0.0, kEps, /*amsgrad=*/false, /*maximize=*/false);
     }
   }
 
@@ -97,18 +81,19 @@ class Sgd final : public Optimizer {
 
   void step(double lr) override {
     const at::NoGradGuard no_grad;
-    for (const auto& [group, members] : groups_of(parameters_)) {
+    for (const bool decays : {true, false}) {
       std::vector<at::Tensor> values, gradients, momenta;
-      for (const std::size_t i : members) {
+      for (std::size_t i = 0; i < parameters_.size(); ++i) {
         const NamedParameter& parameter = parameters_[i];
+        if (parameter.decays != decays || !parameter.value.grad().defined()) continue;
         values.push_back(parameter.value);
         gradients.push_back(gradient_like(parameter.value));
         momenta.push_back(momentum_[i]);
       }
+      if (values.empty()) continue;
       // A buffer of zeros makes the first step like any other.
-      at::_fused_sgd_(values, gradients, momenta, group.decays ? options_.weight_decay : 0.0, options_.momentum,
-                      lr * group.rate, /*dampening=*/0.0, /*nesterov=*/false, /*maximize=*/false,
-                      /*is_first_step=*/false);
+      at::_fused_sgd_(values, gradients, momenta, decays ? options_.weight_decay : 0.0, options_.momentum, lr,
+                      /*dampening=*/0.0, /*nesterov=*/false, /*maximize=*/false, /*is_first_step=*/false);
     }
   }
 
@@ -125,12 +110,10 @@ class Sgd final : public Optimizer {
 
 }  // namespace
 
-std::vector<NamedParameter> parameters_of(const torch::nn::Module& module, double trunk_rate) {
+std::vector<NamedParameter> parameters_of(const torch::nn::Module& module) {
   std::vector<NamedParameter> parameters;
   for (const auto& item : module.named_parameters()) {
-    const std::string& name = item.key();
-    const bool trunk = name.starts_with("backbone.") || name.starts_with("neck.");
-    parameters.push_back({name, item.value(), item.value().dim() > 1, trunk ? trunk_rate : 1.0});
+    parameters.push_back({item.key(), item.value(), item.value().dim() > 1});
   }
   return parameters;
 }

@@ -15,12 +15,10 @@ struct NamedParameter {
   std::string name;
   at::Tensor value;     // a leaf of the model, shared with it
   bool decays = false;  // weight decay applies: matrices and kernels, not biases and normalisation
-  double rate = 1.0;    // share of the learning rate
 };
 
-// The parameters of a module by dotted name, in its order. Those of a detector's backbone and neck learn at
-// `trunk_rate` times the learning rate.
-std::vector<NamedParameter> parameters_of(const torch::nn::Module& module, double trunk_rate = 1.0);
+// The parameters of a module by dotted name, in its order.
+std::vector<NamedParameter> parameters_of(const torch::nn::Module& module);
 
 // The L2 norm of all gradients together, a scalar on their device; 0 when there is none. When `limit` > 0 and the norm
 // is larger, the gradients are scaled to it (torch.nn.utils.clip_grad_norm_).

@@ -18,7 +18,6 @@ namespace conclave {
 struct OptimizerOptions {
   std::string type = "adamw";         // adamw or sgd
   double lr = 2e-3;                   // peak learning rate
-  double trunk_lr = 1.0;              // share of it at which backbone and neck learn
   double weight_decay = 1e-4;         // not applied to biases and normalisation
   double momentum = 0.9;              // sgd
   double beta1 = 0.9, beta2 = 0.999;  // adamw

@@ -106,7 +106,6 @@ RunFacts run_facts(const RunOptions& options, const std::vector<Dataset>& datase
   const OptimizerOptions& optimizer = training.optimizer;
   facts["training.optimizer"] = text(optimizer.type);
   facts["training.lr"] = text(optimizer.lr);
-  if (optimizer.trunk_lr != 1) facts["training.trunk_lr"] = text(optimizer.trunk_lr);
   facts["training.weight_decay"] = text(optimizer.weight_decay);
   facts["training.momentum"] = text(std::vector<double>{optimizer.momentum, optimizer.beta1, optimizer.beta2});
   facts["training.clip"] = text(optimizer.clip);

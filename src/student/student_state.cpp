@@ -51,8 +51,7 @@ ModelSpec spec_of(const RunOptions& options) {
 
 StudentState::StudentState(const RunOptions& options, at::Device device, ProcessGroup& ranks)
     : model_(fresh_model(options, device)),
-      optimizer_(make_optimizer(options.training.optimizer,
-                                conclave::parameters_of(*model_, options.training.optimizer.trunk_lr))),
+      optimizer_(make_optimizer(options.training.optimizer, conclave::parameters_of(*model_))),
       reducer_(ranks, options.ranks, model_->parameters()),
       ema_decay_(options.training.ema),
       swa_options_(options.training.swa),

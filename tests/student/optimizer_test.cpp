@@ -67,51 +67,6 @@ TEST(Optimizer, SgdEqualsTorchWithMomentum) {
   EXPECT_LT(difference<torch::optim::SGD>(options, torch_options(0.05), torch_options(0)), 1e-6);
 }
 
-struct Trunked : torch::nn::Module {
-  Trunked() {
-    torch::manual_seed(5);
-    backbone = register_module("backbone", torch::nn::Conv2d(torch::nn::Conv2dOptions(3, 4, 3)));
-    neck = register_module("neck", torch::nn::Conv2d(torch::nn::Conv2dOptions(4, 4, 3)));
-    heat = register_module("heat", torch::nn::Conv2d(torch::nn::Conv2dOptions(4, 2, 1)));
-  }
-  torch::nn::Conv2d backbone{nullptr}, neck{nullptr}, heat{nullptr};
-};
-
-// Each parameter after three steps at the rate 0.02 with the same gradients.
-std::vector<at::Tensor> trained(const std::string& type, double trunk_rate) {
-  Trunked net;
-  auto optimizer = make_optimizer({.type = type, .weight_decay = 0.1}, parameters_of(net, trunk_rate));
-  torch::manual_seed(6);
-  for (int step = 0; step < 3; ++step) {
-    for (const at::Tensor& value : net.parameters()) value.mutable_grad() = at::randn_like(value);
-    optimizer->step(0.02);
-  }
-  return net.parameters();
-}
-
-// With given gradients a parameter's way depends on its own rate alone: the trunk goes as it does at a quarter of the
-// rate.
-TEST(Optimizer, TheTrunkLearnsAtItsShareOfTheRate) {
-  for (const std::string type : {"adamw", "sgd"}) {
-    Trunked start;
-    const auto whole = trained(type, 1), quarter = trained(type, 0.25), frozen = trained(type, 0);
-    const auto names = start.named_parameters().keys();
-    for (std::size_t i = 0; i < names.size(); ++i) {
-      const at::Tensor before = start.parameters()[i];
-      EXPECT_FALSE(at::equal(whole[i], before)) << type << " " << names[i];
-      if (names[i].starts_with("heat.")) {
-        EXPECT_TRUE(at::equal(quarter[i], whole[i])) << type << " " << names[i];
-        EXPECT_TRUE(at::equal(frozen[i], whole[i])) << type << " " << names[i];
-        continue;
-      }
-      EXPECT_TRUE(at::equal(frozen[i], before)) << type << " " << names[i];
-      // Both rules are linear in the rate but for the decay (at most 0.1 * 0.02 of a weight each step).
-      const double ratio = ((quarter[i] - before).norm() / (whole[i] - before).norm()).item<double>();
-      EXPECT_NEAR(ratio, 0.25, 0.005) << type << " " << names[i];
-    }
-  }
-}
-
 TEST(Optimizer, GoesOnFromItsStateAsIfNeverStopped) {
   Net whole, first;
   auto a = make_optimizer({}, parameters_of(whole));
