@@ -6,6 +6,7 @@
 
 #include "cli/config_run.h"
 #include "core/error.h"
+#include "support/shipped_configs.h"
 #include "support/temporary_folder.h"
 
 namespace conclave {
@@ -409,8 +410,7 @@ TEST_F(ComparePlanTest, StepsMustNotShareAFolder) {
 
 TEST_F(ComparePlanTest, TheShippedComparisonsAreWhole) {
   int found = 0;
-  for (const auto& entry :
-       std::filesystem::recursive_directory_iterator(std::filesystem::path(CONCLAVE_SOURCE_DIR) / "configs")) {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(shipped_configs_folder())) {
     if (entry.path().filename().string().rfind("compare", 0) != 0) continue;
     ++found;
     const ComparePlan made = plan_comparison(read_compare_options(entry.path().string(), {"run=folder"}));

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "support/shipped_configs.h"
 #include "support/temporary_folder.h"
 
 namespace conclave {
@@ -34,7 +35,7 @@ std::string error_of(const std::string& path, const std::vector<std::string>& ov
 }
 
 std::vector<std::string> shipped_configs() {
-  const std::filesystem::path root = std::filesystem::path(CONCLAVE_SOURCE_DIR) / "configs";
+  const std::filesystem::path root = shipped_configs_folder();
   std::vector<std::string> paths = {(root / "street/merge.yaml").string()};
   for (const char* folder : {"bccd", "carla", "experiments"}) {
     for (const auto& entry : std::filesystem::directory_iterator(root / folder)) {
@@ -157,10 +158,9 @@ TEST(RunOptions, ReportEveryContradictionWithItsPlace) {
 
 TEST(RunOptions, TakeAugmentationAndAverages) {
   const TemporaryFolder folder;
-  const auto run =
-      folder.write("run.yaml", std::string(kSmallest) +
-                                   "views: {mosaic: 0.5, mosaic_scale: [0.4, 0.9], blur_sigma: [1, 3]}\n"
-                                   "training: {init_heads: true, trunk_lr: 0.25, swa: {every: 5, norm_views: 0}}\n");
+  const auto run = folder.write("run.yaml", std::string(kSmallest) +
+                                                "views: {mosaic: 0.5, mosaic_scale: [0.4, 0.9], blur_sigma: [1, 3]}\n"
+                                                "training: {init_heads: true, swa: {every: 5, norm_views: 0}}\n");
   const RunOptions o = read_run_options(run, {});
   EXPECT_EQ(o.views.mosaic, 0.5);
   EXPECT_EQ(o.views.mosaic_min, 0.4);
@@ -168,7 +168,6 @@ TEST(RunOptions, TakeAugmentationAndAverages) {
   EXPECT_EQ(o.views.blur_max, 3);
   EXPECT_EQ(o.views.blur, 0);
   EXPECT_TRUE(o.training.init_heads);
-  EXPECT_EQ(o.training.optimizer.trunk_lr, 0.25);
   EXPECT_EQ(o.training.swa.every, 5);
   EXPECT_EQ(o.training.swa.from, 0.75);
   EXPECT_EQ(o.training.swa.norm_views, 0);
@@ -266,7 +265,7 @@ TEST(ResolvedConfig, ReadsBackToItself) {
 
 TEST(ResolvedConfig, KeepsWhatTheConfigurationSays) {
   const TemporaryFolder folder;
-  const std::string path = (std::filesystem::path(CONCLAVE_SOURCE_DIR) / "configs/bccd/kd_labels.yaml").string();
+  const std::string path = (shipped_configs_folder() / "bccd/kd_labels.yaml").string();
   const RunOptions o = read_run_options(folder.write("config.yaml", resolved_config(path, {"training.lr=7e-4"})), {});
   EXPECT_EQ(o.fusion.method, Method::kKdLabels);
   EXPECT_EQ(o.training.optimizer.lr, 7e-4);
@@ -289,7 +288,7 @@ TEST(ResolvedConfig, NamesThePlaceThatSetEachValue) {
 TEST(ConfigReference, HoldsEveryKeyThatIsPrinted) {
   const std::string reference = config_reference_markdown();
   EXPECT_THAT(reference, StartsWith("# Configuration\n"));
-  const std::string path = (std::filesystem::path(CONCLAVE_SOURCE_DIR) / "configs/bccd/kd.yaml").string();
+  const std::string path = (shipped_configs_folder() / "bccd/kd.yaml").string();
   std::istringstream lines(resolved_config(path, {}));
   // The keys above the present line, by indentation; a list adds "[]" to its key.
   std::vector<std::pair<std::size_t, std::string>> above;
