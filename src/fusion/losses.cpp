@@ -228,10 +228,10 @@ at::Tensor near_peaks(const at::Tensor& p_teacher, int radius) {
   return radius == 0 ? peaks : at::max_pool2d(peaks, 2 * radius + 1, 1, radius);
 }
 
-Quotient boxes_per_teacher(const at::Tensor& error, const at::Tensor& weight, const at::Tensor& cls,
-                           const at::Tensor& teacher, const at::Tensor& serves) {
-  return over_epsilon_more(sum_per_group(weight * error, teacher, serves.size(0)),
-                           (serves * sum_per_group(weight, cls, serves.size(1))).sum(1));
+Quotient boxes_per_class(const at::Tensor& error, const at::Tensor& weight, const at::Tensor& cls,
+                         const at::Tensor& teacher, std::int64_t teachers, std::int64_t classes) {
+  return over_epsilon_more(sum_per_group(weight * error, teacher * classes + cls, teachers * classes),
+                           sum_per_group(weight, cls, classes).repeat({teachers}));
 }
 
 at::Tensor mean_side(const at::Tensor& wh, std::int64_t dim) {

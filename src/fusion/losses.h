@@ -18,7 +18,7 @@ namespace conclave {
 struct Quotient {
   enum class Divisor { kAtLeastOne, kPlusEpsilon };  // max(1, count); count + 1e-4
 
-  at::Tensor sum;    // scalar, or one per class (C,) or teacher (T,)
+  at::Tensor sum;    // scalar, or one per class (C,), or per teacher and class (T*C,)
   at::Tensor count;  // of the same shape; nobody else's storage
   Divisor divisor;
   // Of how many views sum and count are made, and how many the batch has: of the same shape, summed over ranks too.
@@ -33,7 +33,7 @@ struct Quotient {
   std::vector<at::Tensor> counts() const;
 
   // The same, made of the views of a mask (B,C) that is 1 where class c is supervised on view b. For quotients of shape
-  // (C,); of shape (T,) with teachers in place of classes.
+  // (C,); of shape (T*C,) the mask has as many columns.
   Quotient of_views(const at::Tensor& mask) const;
 
   // Each group of classes as one: the sums of their sums and of their counts, (G,). group (C,) int64. Of means per
@@ -130,13 +130,14 @@ at::Tensor near_peaks(const at::Tensor& p_teacher, int radius);
 
 // ---- Distillation: wh and offset ----------------------------------------------------------------------------------
 
-// Any error of the teachers' boxes (N,), per teacher: (T,). weight (N,): how sure the teacher is of the box, times its
-// share of it; cls, teacher (N,) int64: of which class and whose it is; serves (T,C): 1 where the teacher serves the
-// class, else 0. With l1_error and one teacher matches centerX.
-//   teacher t = Σ w error over its boxes / (Σ w over all teachers' boxes of its classes + 1e-4)
-// so that the terms of teachers that share their classes are parts of one weighted mean.
-Quotient boxes_per_teacher(const at::Tensor& error, const at::Tensor& weight, const at::Tensor& cls,
-                           const at::Tensor& teacher, const at::Tensor& serves);
+// Any error of the teachers' boxes (N,), per teacher and class: (T*C,), teacher by teacher. weight (N,): how sure the
+// teacher is of the box, times its share of it; cls, teacher (N,) int64: of which class and whose it is. With l1_error
+// and one teacher of one class matches centerX.
+//   teacher t, class c = Σ w error over its boxes of c / (Σ w over all teachers' boxes of c + 1e-4)
+// so that the values of teachers that share a class are parts of one weighted mean, and a teacher of several classes
+// says what several of one class would.
+Quotient boxes_per_class(const at::Tensor& error, const at::Tensor& weight, const at::Tensor& cls,
+                         const at::Tensor& teacher, std::int64_t teachers, std::int64_t classes);
 
 // Mean side (w + h) / 2 of the boxes in wh (…,2,…: dimension `dim`), cells, floored at one cell; `dim` is kept as 1.
 at::Tensor mean_side(const at::Tensor& wh, std::int64_t dim);

@@ -132,21 +132,11 @@ void cut_shares(Merged& merged, const std::vector<TeacherVoice>& voices, const F
   }
 }
 
-// 1 where the teacher serves the student's class: (T,C).
-at::Tensor served_classes(const std::vector<TeacherVoice>& voices, const at::Tensor& heat) {
-  const auto classes = static_cast<std::size_t>(heat.size(1));
-  std::vector<double> serves(voices.size() * classes);
-  for (std::size_t t = 0; t < voices.size(); ++t) {
-    for (const int cls : voices[t].classes) serves[t * classes + static_cast<std::size_t>(cls)] = 1;
-  }
-  return constant(serves, heat.options().requires_grad(false)).view({std::ssize(voices), heat.size(1)});
-}
-
-// On which views anybody speaks on a class that the teacher serves: (B,T).
-at::Tensor views_heard(const Merged& merged, const at::Tensor& serves) {
-  const at::Tensor classes = constant(std::vector<std::int64_t>(merged.classes.begin(), merged.classes.end()),
-                                      serves.options().dtype(at::kLong));
-  return (merged.mask.unsqueeze(1) * serves.index_select(1, classes)).amax(2);
+// On which views anybody speaks on the class, for every one of the student's: (B,C).
+at::Tensor views_heard(const Merged& merged, std::int64_t classes) {
+  const at::Tensor place = constant(std::vector<std::int64_t>(merged.classes.begin(), merged.classes.end()),
+                                    merged.mask.options().dtype(at::kLong));
+  return at::zeros({merged.mask.size(0), classes}, merged.mask.options()).index_copy(1, place, merged.mask);
 }
 
 // A label's cells are the label's: the errors of teachers' boxes there are 0, while their weights still divide.
@@ -158,7 +148,7 @@ at::Tensor where_heard(const at::Tensor& error, const TaughtBoxes& boxes, const 
 // Where the values of each kind stand; those that nobody asked for are empty.
 struct TermPlaces {
   GroupPlaces heat, cwd;
-  Terms::Places wh, offset, iou;  // per teacher
+  Terms::Places wh, offset, iou;  // per teacher and class of the student, teacher by teacher
 };
 
 // All classes and all teachers at once.
@@ -181,10 +171,12 @@ TermPlaces put_values(Terms& terms, const HeadOutputs& student, const Said& said
   const TaughtBoxes boxes = list_boxes(said.dense, said.voices, merged.shares, options);
   const at::Tensor wh = pair_of_class(at_cells(student.wh, boxes.index), boxes.cls);
   const at::Tensor offset = at_cells(student.offset, boxes.index);
-  const at::Tensor serves = served_classes(said.voices, student.heat), heard_on = views_heard(merged, serves);
+  const std::int64_t teachers = std::ssize(said.voices), classes = student.heat.size(1);
+  const at::Tensor heard_on = views_heard(merged, classes).repeat({1, teachers});
   const auto put_boxes = [&](const at::Tensor& error) {
-    return terms.put(boxes_per_teacher(where_heard(error, boxes, cells), boxes.weight, boxes.cls, boxes.owner, serves)
-                         .of_views(heard_on));
+    return terms.put(
+        boxes_per_class(where_heard(error, boxes, cells), boxes.weight, boxes.cls, boxes.owner, teachers, classes)
+            .of_views(heard_on));
   };
   places.wh = put_boxes(l1_error(wh, boxes.wh, options.norm_wh ? mean_side(boxes.wh, 1).squeeze(1) : at::Tensor()));
   places.offset = put_boxes(l1_error(offset, boxes.offset, {}));
@@ -192,6 +184,14 @@ TermPlaces put_values(Terms& terms, const HeadOutputs& student, const Said& said
     places.iou = put_boxes(overlap_error(options.box, {wh, offset}, {boxes.wh, boxes.offset}));
   }
   return places;
+}
+
+// The places of the classes that teacher t serves.
+Terms::Places of_teacher(const Terms::Places& all, std::size_t t, const TeacherVoice& voice, std::int64_t classes) {
+  Terms::Places own;
+  for (const int cls : voice.classes)
+    own.push_back(all[t * static_cast<std::size_t>(classes) + static_cast<std::size_t>(cls)]);
+  return own;
 }
 
 }  // namespace
@@ -215,13 +215,13 @@ void add_teacher_terms(Terms& terms, const HeadOutputs& student, const BatchTarg
       if (!places.cwd.empty()) terms.add(name + "/cwd", places.cwd.at(group), {options.cwd.weight * weight, 1, set});
     }
     if (said.voices[t].classes.empty()) continue;
-    const auto add = [&](const char* kind, std::size_t place, double LossWeights::*of) {
-      terms.add(teachers[t].name + kind, {place},
+    const auto add = [&](const char* kind, const Terms::Places& all, double LossWeights::*of) {
+      terms.add(teachers[t].name + kind, of_teacher(all, t, said.voices[t], student.heat.size(1)),
                 {options.distill.*of * teachers[t].loss_weight.*of, scale.*of, options.balance.value.*of});
     };
-    add("/wh", places.wh[t], &LossWeights::wh);
-    add("/offset", places.offset[t], &LossWeights::offset);
-    if (!places.iou.empty()) add("/iou", places.iou[t], &LossWeights::iou);
+    add("/wh", places.wh, &LossWeights::wh);
+    add("/offset", places.offset, &LossWeights::offset);
+    if (!places.iou.empty()) add("/iou", places.iou, &LossWeights::iou);
   }
 }
 

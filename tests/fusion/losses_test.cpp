@@ -59,7 +59,7 @@ TEST_P(PublishedDistillation, ValuesAndGradientsMatchTheReference) {
       const at::Tensor error =
           l1_error(listed(own), listed(said), divisor.defined() ? listed(divisor).squeeze(1) : divisor);
       const at::Tensor zero = at::zeros_like(sure, at::kLong);
-      return boxes_per_teacher(error, sure, zero, zero, at::ones({1, 1}, sure.options())).value().squeeze(0);
+      return boxes_per_class(error, sure, zero, zero, 1, 1).value().squeeze(0);
     };
     const at::Tensor heat =
         mean_squared_error(cls.narrow(1, t, 1), teacher_cls, at::ones({2, 1}, at::kDouble)).value().squeeze(0) *
@@ -278,27 +278,31 @@ TEST(Losses, GradientsOfTheLabelTermsMatchFiniteDifferences) {
       {wh});
 }
 
-TEST(Losses, BoxesOfATeacherAreDividedByTheWeightOfAllBoxesOfItsClassesAndTheirGradientMatchesFiniteDifferences) {
+TEST(Losses, BoxesOfATeachersClassAreDividedByTheWeightOfAllBoxesOfThatClassAndTheirGradientMatchesFiniteDifferences) {
   torch::manual_seed(13);
   const at::Tensor student = at::rand({20, 2}, at::kDouble) * 9, said = at::rand({20, 2}, at::kDouble) * 9;
   const at::Tensor weight = at::relu(at::randn({20}, at::kDouble)), side = mean_side(said, 1).squeeze(1);
-  // Teachers 0 and 2 share class 1, teacher 1 has a class of its own and no box, teacher 3 one of its own.
+  // Teachers 0 and 2 share class 1, teacher 1 has no box, teacher 3 a class of its own.
   const at::Tensor owner = at::cat({at::full({8}, 0), at::full({7}, 2), at::full({5}, 3)}).to(at::kLong);
   const at::Tensor cls =
       at::cat({at::full({3}, 0), at::full({5}, 1), at::full({7}, 1), at::full({5}, 3)}).to(at::kLong);
-  const at::Tensor serves = at::tensor({1, 1, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1}).view({4, 4}).to(at::kDouble);
   const auto each = [&](const at::Tensor& own) {
-    return boxes_per_teacher(l1_error(own, said, side), weight, cls, owner, serves).value();
+    return boxes_per_class(l1_error(own, said, side), weight, cls, owner, 4, 4).value();
   };
   const at::Tensor error = (student - said).abs().sum(1) / side, found = each(student);
   const auto sum = [](const at::Tensor& values, std::int64_t first, std::int64_t end) {
     return values.narrow(0, first, end - first).sum().item<double>();
   };
   const at::Tensor wrong = weight * error;
-  EXPECT_NEAR(found[0].item<double>(), sum(wrong, 0, 8) / (sum(weight, 0, 15) + 1e-4), 1e-12);
-  EXPECT_EQ(found[1].item<double>(), 0) << "a teacher without a box";
-  EXPECT_NEAR(found[2].item<double>(), sum(wrong, 8, 15) / (sum(weight, 3, 15) + 1e-4), 1e-12);
-  EXPECT_NEAR(found[3].item<double>(), sum(wrong, 15, 20) / (sum(weight, 15, 20) + 1e-4), 1e-12);
+  std::vector<double> expected(16);  // teacher by teacher
+  expected[0 * 4 + 0] = sum(wrong, 0, 3) / (sum(weight, 0, 3) + 1e-4);
+  expected[0 * 4 + 1] = sum(wrong, 3, 8) / (sum(weight, 3, 15) + 1e-4);
+  expected[2 * 4 + 1] = sum(wrong, 8, 15) / (sum(weight, 3, 15) + 1e-4);
+  expected[3 * 4 + 3] = sum(wrong, 15, 20) / (sum(weight, 15, 20) + 1e-4);
+  ASSERT_EQ(found.numel(), 16);
+  for (std::int64_t i = 0; i < 16; ++i) {
+    EXPECT_NEAR(found[i].item<double>(), expected[static_cast<std::size_t>(i)], 1e-12) << i;
+  }
   expect_gradients_match([&](const auto& in) { return each(in[0]).square().sum(); }, {student});
 }
 
