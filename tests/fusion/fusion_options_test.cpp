@@ -52,7 +52,10 @@ struct Scene {
     BatchTargets batch =
         make_masks(derive_coverage(options.method, options.both, {"rbc", "wbc"}, sets, teachers), {0, 1}, 2);
     batch.labels = make_ground_truth({kBoxes, {}}, 2, kHeight, kWidth, options.min_overlap);
-    batch.teachers = {sent(random_heads(2, 1, 21), options), sent(random_heads(2, 1, 22), options)};
+    for (std::size_t t = 0; t < teachers.size(); ++t) {
+      const int channels = static_cast<int>(teachers[t].student_class.size());
+      batch.teachers.push_back(sent(random_heads(2, channels, 21 + t), options));
+    }
     return batch;
   }
   Losses losses(const HeadOutputs& student) const { return fuse(student, targets(), teachers, options); }
@@ -77,6 +80,11 @@ FusionOptions everything_on() {
   options.box = BoxLoss::kCiou;
   options.labels_win = true;
   return options;
+}
+
+// A teacher of each class; one of the second class beside one of both.
+std::vector<std::vector<TeacherChannels>> casts() {
+  return {{{"red", {0}}, {"white", {1}}}, {{"white", {1}}, {"both", {0, 1}}}};
 }
 
 std::vector<std::pair<std::string, FusionOptions>> variants() {
@@ -104,18 +112,20 @@ TEST(FusionOptions, EveryOptionChangesTheLossAndItsGradientsMatchFiniteDifferenc
   const HeadOutputs student = random_heads(2, 2, 3, -1, 1, at::kDouble);
   Scene plain;
   plain.options.method = Method::kKdLabels;
-  for (const auto& [name, options] : variants()) {
-    SCOPED_TRACE(name);
-    Scene scene;
-    scene.options = options;
-    plain.options.per_class = options.per_class;
-    const BatchTargets targets = scene.targets();
-    EXPECT_NE(scene.losses(student).total.item<double>(), plain.losses(student).total.item<double>());
-    expect_directional_gradients_match(
-        [&](const auto& in) {
-          return fuse({in[0], in[1], in[2]}, targets, scene.teachers, options).total;
-        },
-        {student.heat, student.wh, student.offset}, 8);
+  for (const auto& cast : casts()) {
+    plain.teachers = cast;
+    for (const auto& [name, options] : variants()) {
+      SCOPED_TRACE(cast.back().name + ", " + name);
+      const Scene scene{cast, options};
+      plain.options.per_class = options.per_class;
+      const BatchTargets targets = scene.targets();
+      EXPECT_NE(scene.losses(student).total.item<double>(), plain.losses(student).total.item<double>());
+      expect_directional_gradients_match(
+          [&](const auto& in) {
+            return fuse({in[0], in[1], in[2]}, targets, scene.teachers, scene.options).total;
+          },
+          {student.heat, student.wh, student.offset}, 8);
+    }
   }
 }
 
@@ -148,6 +158,29 @@ class TwoRanks {
   Losses losses_[2];
 };
 
+void expect_ranks_add_up(const Scene& scene) {
+  const BatchTargets whole = scene.targets();
+  const HeadOutputs heads = random_heads(2, 2, 1, -1, 1, at::kDouble);
+  const HeadOutputs one = leaves(heads), two = leaves(heads);
+  const Losses expected = fuse(one, whole, scene.teachers, scene.options);
+  const TwoRanks ranks([&](int rank, const JoinCounts& join) {
+    const HeadOutputs own{two.heat.narrow(0, rank, 1), two.wh.narrow(0, rank, 1), two.offset.narrow(0, rank, 1)};
+    return fuse(own, part_of(whole, rank), scene.teachers, scene.options, join);
+  });
+  const double total = expected.total.item<double>();
+  EXPECT_NEAR(ranks[0].total.item<double>() + ranks[1].total.item<double>(), total, 1e-6 * total);
+  for (std::size_t i = 0; i < expected.terms.size(); ++i) {
+    const double value = expected.terms[i].value.item<double>();
+    EXPECT_NEAR(ranks[0].terms[i].value.item<double>() + ranks[1].terms[i].value.item<double>(), value,
+                1e-6 * std::abs(value))
+        << expected.terms[i].name;
+  }
+  expected.total.backward();
+  (ranks[0].total + ranks[1].total).backward();
+  EXPECT_TRUE(at::allclose(two.heat.grad(), one.heat.grad(), 1e-5, 1e-8));
+  EXPECT_TRUE(at::allclose(two.wh.grad(), one.wh.grad(), 1e-5, 1e-8));
+}
+
 TEST(FusionOptions, LossesAndGradientsOfTwoRanksAddUpToThoseOfTheWholeBatch) {
   auto all = variants();
   all.emplace_back("balanced", FusionOptions());
@@ -155,30 +188,11 @@ TEST(FusionOptions, LossesAndGradientsOfTwoRanksAddUpToThoseOfTheWholeBatch) {
   all.back().second.balance.fixed_value = true;
   all.emplace_back("everything balanced", everything_on());
   all.back().second.balance.fixed_value = true;
-  for (const auto& [name, options] : all) {
-    SCOPED_TRACE(name);
-    Scene scene;
-    scene.options = options;
-    const BatchTargets whole = scene.targets();
-    const HeadOutputs heads = random_heads(2, 2, 1, -1, 1, at::kDouble);
-    const HeadOutputs one = leaves(heads), two = leaves(heads);
-    const Losses expected = fuse(one, whole, scene.teachers, options);
-    const TwoRanks ranks([&](int rank, const JoinCounts& join) {
-      const HeadOutputs own{two.heat.narrow(0, rank, 1), two.wh.narrow(0, rank, 1), two.offset.narrow(0, rank, 1)};
-      return fuse(own, part_of(whole, rank), scene.teachers, options, join);
-    });
-    const double total = expected.total.item<double>();
-    EXPECT_NEAR(ranks[0].total.item<double>() + ranks[1].total.item<double>(), total, 1e-6 * total);
-    for (std::size_t i = 0; i < expected.terms.size(); ++i) {
-      const double value = expected.terms[i].value.item<double>();
-      EXPECT_NEAR(ranks[0].terms[i].value.item<double>() + ranks[1].terms[i].value.item<double>(), value,
-                  1e-6 * std::abs(value))
-          << expected.terms[i].name;
+  for (const auto& cast : casts()) {
+    for (const auto& [name, options] : all) {
+      SCOPED_TRACE(cast.back().name + ", " + name);
+      expect_ranks_add_up({cast, options});
     }
-    expected.total.backward();
-    (ranks[0].total + ranks[1].total).backward();
-    EXPECT_TRUE(at::allclose(two.heat.grad(), one.heat.grad(), 1e-5, 1e-8));
-    EXPECT_TRUE(at::allclose(two.wh.grad(), one.wh.grad(), 1e-5, 1e-8));
   }
 }
 

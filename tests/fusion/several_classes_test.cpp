@@ -6,13 +6,13 @@
 #include "fusion/fuse.h"
 #include "fusion/loss_terms.h"
 
-// One teacher of several classes teaches what several teachers of one class each would.
+// The boxes of one teacher of several classes teach what those of several teachers of one class each would.
 namespace conclave {
 namespace {
 
 constexpr int kViews = 2, kHeight = 8, kWidth = 12;
 
-// Class 0 fills most of each view, class 1 a cell; a teacher is sure of nothing elsewhere.
+// Class 0 fills most of each view, class 1 a cell; elsewhere the teacher sees nothing.
 HeadOutputs teacher_of_both() {
   at::Tensor heat = at::full({kViews, 2, kHeight, kWidth}, -60.0, at::kDouble);
   heat.select(1, 0).narrow(2, 0, 8).copy_(at::rand({kViews, kHeight, 8}, at::kDouble) * 2);
@@ -74,8 +74,7 @@ TEST_P(TeacherOfSeveralClasses, TeachesTheirBoxesAsTeachersOfOneClassEachDo) {
   }
 }
 
-// The boxes of a class are as loud with the other class beside it as alone.
-TEST_P(TeacherOfSeveralClasses, HearsAFewBoxesOfARareClassAsLoudAsAlone) {
+TEST_P(TeacherOfSeveralClasses, MakesARareClassAsLoudAsATeacherOfThisClassAloneDoes) {
   const auto pull = [&](const auto& losses) {
     student.wh = student.wh.detach().requires_grad_(true);
     return torch::autograd::grad({losses().total}, {student.wh})[0].select(2, 4).select(2, 10);
