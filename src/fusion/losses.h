@@ -33,7 +33,7 @@ struct Quotient {
   std::vector<at::Tensor> counts() const;
 
   // The same, made of the views of a mask (B,C) that is 1 where class c is supervised on view b. For quotients of shape
-  // (C,); of shape (T*C,) the mask has as many columns.
+  // (C,), or of shape (T*C,) with a mask (B,T*C).
   Quotient of_views(const at::Tensor& mask) const;
 
   // Each group of classes as one: the sums of their sums and of their counts, (G,). group (C,) int64. Of means per
@@ -134,8 +134,8 @@ at::Tensor near_peaks(const at::Tensor& p_teacher, int radius);
 // teacher is of the box, times its share of it; cls, teacher (N,) int64: of which class and whose it is. With l1_error
 // and one teacher of one class matches centerX.
 //   teacher t, class c = Σ w error over its boxes of c / (Σ w over all teachers' boxes of c + 1e-4)
-// so that the values of teachers that share a class are parts of one weighted mean, and a teacher of several classes
-// says what several of one class would.
+// so that the values of teachers that share a class are parts of one weighted mean, and each class of a teacher is as
+// loud as if it were the only one.
 Quotient boxes_per_class(const at::Tensor& error, const at::Tensor& weight, const at::Tensor& cls,
                          const at::Tensor& teacher, std::int64_t teachers, std::int64_t classes);
 
