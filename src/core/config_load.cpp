@@ -29,7 +29,8 @@ std::string expand(const std::string& text, const ConfigPlace& place, ConfigErro
     } else if (split != std::string::npos) {
       out += inside.substr(split + 2);
     } else {
-      errors.add(place, "the environment variable " + name + " is not set");
+      errors.add(place,
+                 "the environment variable " + name + " is not set: write " + name + "=VALUE before the command");
     }
     i = end + 1;
   }

@@ -317,7 +317,8 @@ TEST_F(Environment, NamesEveryUnsetVariableWithItsPlace) {
   const TemporaryFolder folder;
   const auto run = folder.write("run.yaml", "a: ${CONCLAVE_TEST_SET}\nb:\n  - ${CONCLAVE_TEST_UNSET}\n");
   EXPECT_THAT(load_error(run, {"c=${CONCLAVE_TEST_EMPTY}"}),
-              AllOf(HasSubstr(run.string() + ":3:5: the environment variable CONCLAVE_TEST_UNSET is not set"),
+              AllOf(HasSubstr(run.string() + ":3:5: the environment variable CONCLAVE_TEST_UNSET is not set: "
+                                             "write CONCLAVE_TEST_UNSET=VALUE before the command"),
                     HasSubstr("command line: c=${CONCLAVE_TEST_EMPTY}: the environment variable CONCLAVE_TEST_EMPTY"),
                     Not(HasSubstr("CONCLAVE_TEST_SET "))));
 }
